@@ -1,0 +1,229 @@
+"""
+The types that everyone shares: frozen, and free of torch.
+
+Registry entries (methods, formats, metrics, corpora, model sources) export `INFO`, an `Info`, and most of them
+`Params`, a `Params` subclass with their own parameters. Both stay importable without torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["counted", "measured", "modelled"]
+Noise = Literal["exact", "float", "timing"]
+Direction = Literal["lower", "higher", "none"]
+
+GROUPS = ("embedding", "attention_linear", "mlp_linear", "lm_head", "norm")
+"""Every parameter of a model falls into one of these."""
+
+
+class Params(BaseModel):
+    """An entry's own parameters; unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoParams(Params):
+    """An entry with nothing to tune."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that a metric family reports. `noise` says what may change it; `direction` says which way is better."""
+
+    name: str
+    unit: str
+    kind: Kind
+    noise: Noise
+    direction: Direction
+    definition: str
+    limits: str = ""
+
+
+@dataclass(frozen=True)
+class Info:
+    """
+    What `list` prints of a registry entry, and what goes into `results.json` about it.
+
+    `equation` is TeX as matplotlib's mathtext understands it, `spoken` the same in words.
+    `cite` names a reference of `report/references.toml`.
+    `requires` names packages that may be missing, as extras of this project.
+    Raise `result_version` when the entry's numbers change: everything cached under the old one is redone.
+    """
+
+    name: str
+    summary: str
+    equation: str = ""
+    spoken: str = ""
+    cite: str = ""
+    needs: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    result_version: int = 1
+    quantities: tuple[Quantity, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Which weights may be zero together: "unstructured", or N kept of every M consecutive in_features."""
+
+    n: int = 0
+    m: int = 0
+
+    @property
+    def unstructured(self) -> bool:
+        return self.m == 0
+
+    def __str__(self) -> str:
+        return "unstructured" if self.unstructured else f"{self.n}:{self.m}"
+
+    @classmethod
+    def parse(cls, text: str) -> Pattern:
+        """`unstructured` or `N:M` with 0 < N < M ≤ 256. Raises ValueError."""
+        if text == "unstructured":
+            return cls()
+        kept, separator, group = text.partition(":")
+        if not (separator and kept.isdecimal() and group.isdecimal()):
+            raise ValueError(f"{text!r} is not a pattern")
+        if not 0 < int(kept) < int(group) <= 256:
+            raise ValueError(f"{text!r}: N:M keeps N of every M weights, 0 < N < M ≤ 256")
+        return cls(int(kept), int(group))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step that changes the model. `params` holds stage keys (sparsity, pattern, scope) and the entry's own."""
+
+    op: Literal["prune"]
+    entry: str
+    params: dict[str, Any]
+    seed: int = 0
+
+    @property
+    def sparsity(self) -> Decimal | None:
+        value = self.params.get("sparsity")
+        return None if value is None else Decimal(str(value))
+
+    @property
+    def pattern(self) -> Pattern:
+        return Pattern.parse(str(self.params.get("pattern", "unstructured")))
+
+    @property
+    def scope(self) -> str:
+        return str(self.params.get("scope", "layer"))
+
+
+@dataclass(frozen=True)
+class FormatChoice:
+    """A storage and execution format with its parameters."""
+
+    entry: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A state of the model: the stages that lead to it from dense. The root has none. `key` is its plan key."""
+
+    key: str
+    model: str
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A leaf of the plan: a node in a format. `variant` names the spec's [[variant]]; the reference is "dense"."""
+
+    id: str
+    variant: str
+    node: Node
+    format: FormatChoice
+    replicate: int = 0
+    timed: bool = False
+
+    @property
+    def is_reference(self) -> bool:
+        return not self.node.stages and self.format.entry == "dense"
+
+
+@dataclass(frozen=True)
+class MatrixShape:
+    """
+    A weight matrix in its canonical (out, in) view, as counted from a config or from a model.
+
+    `block` is the decoder block's number, -1 outside of the blocks. `name` is the matrix without its block
+    ("self_attn.q_proj"); a slice of a fused projection is its own matrix ("attention.query_key_value[q]").
+    """
+
+    path: str
+    name: str
+    group: str
+    block: int
+    rows: int
+    cols: int
+
+    @property
+    def numel(self) -> int:
+        return self.rows * self.cols
+
+
+@dataclass(frozen=True)
+class CorpusRequest:
+    """What a spec asks of a corpus: the part after `name:` (path, package/glob), and the split."""
+
+    argument: str = ""
+    split: str = ""
+    offline: bool = False
+    folder: str = ""
+    """Relative paths count from here: the folder of the spec."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A corpus as it was read: one string, and how it came about."""
+
+    text: str
+    documents: int
+    joiner: str
+    split: str
+    sha256: str
+    revision: str = ""
+    alerts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """
+    What a config says about a model by arithmetic, or what an instantiated model turns out to be: equal by test.
+
+    `matrices` are all linear weights (blocks and lm_head) in canonical view; `groups` counts every parameter
+    (biases belong to their matrix's group), tied weights once, in "embedding".
+    """
+
+    architecture: str
+    blocks: int
+    hidden: int
+    vocabulary: int
+    context: int | None
+    activation: str
+    tied_embeddings: bool
+    matrices: tuple[MatrixShape, ...]
+    groups: dict[str, int]
+
+    @property
+    def parameters(self) -> int:
+        return sum(self.groups.values())
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """A model as a spec asks for it; relative paths count from `folder`."""
+
+    source: str
+    revision: str = ""
+    dtype: str = "float32"
+    offline: bool = False
+    folder: str = ""

@@ -1,0 +1,158 @@
+"""
+Behaviour of every node against dense: one forward a node, then one pass over the head for all of them together.
+
+The forward keeps only the final hidden states (N, L, D). The closing pass turns a few positions at a time into logits,
+for dense and for every node, so that dense logits are computed once and never kept whole.
+
+Shapes: N windows, L tokens, T positions at hand, D hidden, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from .. import registry
+from ..errors import SparsityReportError
+from .variant import shared_copy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+TOKENS_AT_ONCE = 128
+"""Positions whose logits exist at one time: with 50,000 tokens of vocabulary, 26 MB of float32."""
+
+TOKENS_PER_FORWARD = 512
+
+HEAD_TOLERANCE = 1e-3
+"""Largest difference, relative to the largest logit, between the head applied here and the model's own logits."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Logits of the same positions from dense and from a variant, (T, V) float32, and the next tokens, (T,)."""
+
+    dense_TV: Tensor
+    dense_log_probability_TV: Tensor
+    variant_TV: Tensor
+    target_T: Tensor
+
+    @cached_property
+    def log_probability_TV(self) -> Tensor:
+        """Natural logarithms of the variant's probabilities, in float32 whatever the model's dtype."""
+        if self.variant_TV is self.dense_TV:
+            return self.dense_log_probability_TV
+        return torch.log_softmax(self.variant_TV, dim=-1)
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What the closing pass needs of a node: final hidden states (N, L, D) and the head that belongs to them."""
+
+    hidden_NLD: Tensor
+    head: nn.Module
+
+
+class _Capture(nn.Module):
+    """Stands where the head was: keeps what the head would receive."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        self.seen = hidden
+        return hidden[..., :1]
+
+
+def head_path(model: nn.Module) -> str:
+    """Where the output projection is. Raises SparsityReportError for a model without one."""
+    head = model.get_output_embeddings()  # type: ignore[operator]  # nn.Module's attributes are untyped; transformers defines it
+    for path, module in model.named_modules():
+        if module is head:
+            return path
+    raise SparsityReportError(f"{type(model).__name__} has no output projection: it is no causal language model")
+
+
+@torch.inference_mode()
+def forward_hidden(model: nn.Module, ids_NL: Tensor, progress: Callable[[int], None] | None = None) -> Behaviour:
+    """One forward over all windows without the head, which the closing pass applies."""
+    path = head_path(model)
+    body, capture = shared_copy(model), _Capture()
+    body.set_submodule(path, capture)
+    collected = []
+    for batch in ids_NL.split(max(1, TOKENS_PER_FORWARD // ids_NL.shape[1])):
+        body(input_ids=batch, use_cache=False)
+        collected.append(capture.seen)
+        if progress is not None:
+            progress(batch.numel())
+    return Behaviour(torch.cat(collected), model.get_submodule(path))
+
+
+def apply_head(head: nn.Module, hidden_TD: Tensor, config: Any) -> Tensor:
+    """(T, V) float32 logits, with the soft cap of the Gemma 2 family where the config has one."""
+    logits: Tensor = head(hidden_TD).float()
+    cap = getattr(config, "final_logit_softcapping", None)
+    return logits if cap is None else torch.tanh(logits / cap) * cap
+
+
+@torch.inference_mode()
+def check_head(model: nn.Module, ids_NL: Tensor, behaviour: Behaviour) -> None:
+    """
+    The head applied to the kept hidden states must give the model's own logits. Raises SparsityReportError.
+
+    A model that does something after its output projection that is not known here is refused, never mismeasured.
+    """
+    own = model(input_ids=ids_NL[:1], use_cache=False).logits[0].float()
+    ours = apply_head(behaviour.head, behaviour.hidden_NLD[0], model.config)
+    if not torch.isfinite(own).all():
+        return
+    difference = float((own - ours).abs().max() / own.abs().max().clamp_min(1e-9))
+    if difference > HEAD_TOLERANCE:
+        raise SparsityReportError(
+            f"{type(model).__name__} changes its logits after the output projection in a way that is not known here "
+            f"(relative difference {difference:.2g}): its behaviour cannot be measured"
+        )
+
+
+@torch.inference_mode()
+def closing_pass(
+    ids_NL: Tensor, dense: Behaviour, nodes: Sequence[Behaviour], families: Sequence[str], config: Any
+) -> list[dict[str, Tensor]]:
+    """
+    Values of every behaviour family at every predicted position, (N, L−1) float64, one dict a node.
+
+    Position t predicts token t+1, so that the last position of a window predicts nothing.
+    """
+    modules = {family: registry.need("metrics", family) for family in families}
+    shape = (ids_NL.shape[0], ids_NL.shape[1] - 1)
+    values = [{family: torch.empty(shape, dtype=torch.float64) for family in families} for _ in nodes]
+    for window in range(shape[0]):
+        for start in range(0, shape[1], TOKENS_AT_ONCE):
+            here = slice(start, min(start + TOKENS_AT_ONCE, shape[1]))
+            dense_TV = apply_head(dense.head, dense.hidden_NLD[window, here], config)
+            dense_log = torch.log_softmax(dense_TV, dim=-1)
+            target_T = ids_NL[window, here.start + 1 : here.stop + 1]
+            for node, value in zip(nodes, values, strict=True):
+                same = node is dense
+                variant_TV = dense_TV if same else apply_head(node.head, node.hidden_NLD[window, here], config)
+                scores = Scores(dense_TV, dense_log, variant_TV, target_T)
+                for family, module in modules.items():
+                    value[family][window, here] = module.per_token(scores).double()
+    return values
+
+
+@torch.inference_mode()
+def largest_logit_difference(variant: nn.Module, ids_NL: Tensor, node: Behaviour, config: Any) -> tuple[float, float]:
+    """
+    Largest |difference| of logits between an executed leaf and its node, and the node's largest |logit|.
+
+    `ids_NL` are the first windows of those that the node was run on.
+    """
+    difference = scale = 0.0
+    for window, ids_L in enumerate(ids_NL):
+        own = variant(input_ids=ids_L[None], use_cache=False).logits[0].float()
+        expected = apply_head(node.head, node.hidden_NLD[window], config)
+        difference = max(difference, float((own - expected).abs().max()))
+        scale = max(scale, float(expected.abs().max()))
+    return difference, scale

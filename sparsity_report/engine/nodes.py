@@ -1,0 +1,139 @@
+"""Every node's masks and behaviour: made once, kept in the run folder, shared by the node's formats."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from .. import registry
+from ..contracts import FormatChoice
+from ..planning import digest
+from ..results.model import Measurement
+from ..results.store import read_json, write_json
+from . import artifacts
+from .behaviour import Behaviour, check_head, closing_pass, forward_hidden, head_path
+from .state import ModelState, reach
+from .variant import build
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ..contracts import Node
+    from ..spec.model import Spec
+    from .prepare import Prepared
+
+ENGINE_VERSION = 1
+"""Raise it when the engine's own arithmetic changes numbers: everything cached is redone."""
+
+CHECK_WINDOWS = 2
+"""Windows on which a leaf's logits are compared with its node's."""
+
+MASKED = FormatChoice("masked")
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """A node's behaviour, or why it has none."""
+
+    measurements: tuple[Measurement, ...] = ()
+    seconds: float = 0.0
+    failure: str = ""
+
+
+def behaviour_families(spec: Spec) -> tuple[str, ...]:
+    return tuple(name for name in spec.metrics.use if registry.get("metrics", name).LEVEL == "behaviour")
+
+
+def mask_key(prepared: Prepared, node: Node) -> str:
+    """What the masks depend on: the plan and the weights that were really loaded."""
+    return digest([ENGINE_VERSION, node.key, prepared.loaded.revision])[:16]
+
+
+def behaviour_key(spec: Spec, prepared: Prepared, node: Node) -> str:
+    """What the behaviour depends on: the masks, the token ids, and the metrics with their versions."""
+    versions = [(name, registry.get("metrics", name).INFO.result_version) for name in behaviour_families(spec)]
+    return digest([mask_key(prepared, node), prepared.windows.token_ids_sha256, versions])[:16]
+
+
+def state_of(prepared: Prepared, node: Node, folder: Path) -> ModelState:
+    """The node's state: its masks from the run folder, or pruned now and kept there."""
+    file = artifacts.path(folder, mask_key(prepared, node), "masks")
+    if not node.stages:
+        return prepared.dense
+    packed = artifacts.load_tensors(file)
+    masks = None if packed is None else artifacts.unpack_masks(prepared.dense, packed)
+    if masks is not None:
+        return replace(prepared.dense, pattern=node.stages[-1].pattern, keep_masks=masks)
+    state = reach(prepared.dense, node)
+    artifacts.save_tensors(file, artifacts.pack_masks(state))
+    return state
+
+
+def run_node(
+    spec: Spec, prepared: Prepared, node: Node, folder: Path, progress: Callable[[int], None] | None
+) -> Behaviour:
+    """Prunes and runs the node over all windows; what an interrupted run left is taken up again."""
+    state = state_of(prepared, node, folder)
+    model = build(state, MASKED).model if node.stages else state.model
+    file = artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden")
+    kept = artifacts.load_tensors(file)
+    if kept is not None and "hidden" in kept:
+        return Behaviour(kept["hidden"], model.get_submodule(head_path(model)))
+    behaviour = forward_hidden(model, prepared.windows.ids, progress)
+    if not node.stages:
+        check_head(model, prepared.windows.ids, behaviour)
+    artifacts.save_tensors(file, {"hidden": behaviour.hidden_NLD})
+    return behaviour
+
+
+def node_file(folder: Path, key: str) -> Path:
+    return folder / "nodes" / f"{key}.json"
+
+
+def cached(folder: Path, key: str) -> NodeResult | None:
+    """A node's behaviour from an earlier run."""
+    kept = read_json(node_file(folder, key))
+    if not isinstance(kept, dict) or kept.get("key") != key:
+        return None
+    measurements = tuple(Measurement.model_validate(each) for each in kept["measurements"])
+    return NodeResult(measurements, kept["seconds"])
+
+
+def measure_all(
+    spec: Spec,
+    prepared: Prepared,
+    nodes: Sequence[Node],
+    behaviours: dict[str, Behaviour],
+    dense: Behaviour,
+    seconds: dict[str, float],
+    folder: Path,
+) -> dict[str, NodeResult]:
+    """The closing pass over all nodes at once, by node key; each node's behaviour is kept."""
+    families, windows = behaviour_families(spec), prepared.windows
+    started = time.monotonic()
+    stack = [behaviours[node.key] for node in nodes]
+    tables = closing_pass(windows.ids, dense, stack, families, prepared.loaded.model.config)
+    share = (time.monotonic() - started) / max(1, len(nodes))
+    conditions: dict[str, str | int | float | bool] = {"corpus": spec.data.evaluation.source}
+    results = {}
+    for node, table in zip(nodes, tables, strict=True):
+        measurements = tuple(
+            record
+            for family in families
+            for record in registry.get("metrics", family).measure(table[family], conditions, windows)
+        )
+        key = behaviour_key(spec, prepared, node)
+        results[node.key] = NodeResult(measurements, seconds[node.key] + share)
+        kept = {"key": key, "seconds": results[node.key].seconds}
+        write_json(
+            node_file(folder, key), kept | {"measurements": [each.model_dump(mode="json") for each in measurements]}
+        )
+    return results
+
+
+def forget_hidden(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: Path) -> None:
+    """Hidden states are large and of no use once behaviour is measured."""
+    for node in nodes:
+        artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden").unlink(missing_ok=True)

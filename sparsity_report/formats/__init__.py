@@ -1,0 +1,16 @@
+"""
+Storage and execution formats, one file each. A format is lossless: what loses information is a stage.
+
+An entry exports
+- `INFO` and `Params`,
+- `SKIPS_ZEROS`: whether its execution multiplies only by the stored values,
+- `refuses(pattern) -> str`: why it cannot hold a pattern, or "",
+- `stored_bytes(rows, cols, kept, value_bytes, pattern, params) -> dict[str, int]`: bytes per component, by arithmetic,
+- `encode(weight_OI, pattern, params) -> dict[str, Tensor]`: the tensors that are stored, named by component,
+- `decode(tensors, shape, pattern) -> Tensor`: the same weight back,
+- `apply(tensors, shape, pattern, x, bias) -> Tensor`: x Wᵀ + bias for x of shape (…, I),
+- `fallback(device, dtype) -> tuple[str, str] | None`: what happens instead of a real execution here, and why.
+
+Components are "values", "indices", "pointers", "positions"; "dense" is a plain matrix.
+Shapes: O out features, I in features. −0.0 is a zero: it is not stored, and decodes to +0.0.
+"""

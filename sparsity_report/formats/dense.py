@@ -1,0 +1,50 @@
+"""Dense: every weight stored, every weight multiplied. The reference of every comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contracts import Info, NoParams, Pattern
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+INFO = Info(
+    name="dense",
+    summary="every weight stored in place; PyTorch's dense matrix product",
+    equation=r"B = O \cdot I \cdot b",
+    spoken="bytes are out features times in features times bytes per value",
+)
+SKIPS_ZEROS = False
+
+
+class Params(NoParams):
+    """Nothing to choose."""
+
+
+def refuses(pattern: Pattern) -> str:
+    return ""
+
+
+def stored_bytes(rows: int, cols: int, kept: int, value_bytes: int, pattern: Pattern, params: Params) -> dict[str, int]:
+    return {"dense": rows * cols * value_bytes}
+
+
+def encode(weight_OI: Tensor, pattern: Pattern, params: Params) -> dict[str, Tensor]:
+    return {"dense": weight_OI.contiguous()}
+
+
+def decode(tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern) -> Tensor:
+    return tensors["dense"]
+
+
+def apply(
+    tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern, x: Tensor, bias: Tensor | None
+) -> Tensor:
+    import torch
+
+    return torch.nn.functional.linear(x, tensors["dense"], bias)
+
+
+def fallback(device: str, dtype: str) -> tuple[str, str] | None:
+    return None

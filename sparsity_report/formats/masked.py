@@ -1,0 +1,17 @@
+"""Masked: zeros in place. Dense bytes and dense products; only the values differ (simulated sparsity)."""
+
+from __future__ import annotations
+
+from ..contracts import Info
+from .dense import Params, apply, decode, encode, fallback, refuses, stored_bytes
+
+__all__ = ["INFO", "SKIPS_ZEROS", "Params", "apply", "decode", "encode", "fallback", "refuses", "stored_bytes"]
+
+INFO = Info(
+    name="masked",
+    summary="pruned weights are zeros in a dense matrix: dense bytes, dense arithmetic, no stored mask",
+    equation=r"B = O \cdot I \cdot b",
+    spoken="bytes are out features times in features times bytes per value",
+    cite="gale2019state",
+)
+SKIPS_ZEROS = False

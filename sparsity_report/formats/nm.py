@@ -1,0 +1,136 @@
+"""
+N:M packed: the N kept values of every group of M consecutive in_features, and their positions in the group.
+
+A position takes ⌈log₂ M⌉ bits; the positions of a row are one little-endian bit string, padded to whole bytes. A tail
+group of fewer than M columns is stored like a whole one. 2:4 in 16 bits takes 9/16 of the dense bytes (Mishra et al.,
+2021), 17/32 in 32 bits.
+
+On a CUDA device with compute capability 8.0, 2:4 in 16 bits runs on PyTorch's semi-structured tensors. Elsewhere there
+is no kernel for the packed form yet: each call unpacks the weights and multiplies densely, and the report says so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contracts import Info, NoParams, Pattern
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+INFO = Info(
+    name="nm",
+    summary="the N kept values of every M, and their positions, packed",
+    equation=r"B = O \left\lceil I / M \right\rceil N b + O \left\lceil \left\lceil I / M \right\rceil N"
+    r" \left\lceil \log_2 M \right\rceil / 8 \right\rceil",
+    spoken="bytes are, for each out feature, N values for each group of M, and their positions in whole bytes",
+    cite="mishra2021accelerating",
+)
+SKIPS_ZEROS = False
+"""Unpacking per call multiplies by the zeros again; only CUDA's semi-structured product skips them."""
+
+
+class Params(NoParams):
+    """The pattern is the stage's."""
+
+
+def refuses(pattern: Pattern) -> str:
+    if pattern.unstructured:
+        return 'format "nm" needs a pattern N:M, such as pattern = "2:4"'
+    return ""
+
+
+def position_bits(pattern: Pattern) -> int:
+    return max(1, (pattern.m - 1).bit_length())
+
+
+def stored_bytes(rows: int, cols: int, kept: int, value_bytes: int, pattern: Pattern, params: Params) -> dict[str, int]:
+    slots = -(-cols // pattern.m) * pattern.n
+    return {"values": rows * slots * value_bytes, "positions": rows * -(-slots * position_bits(pattern) // 8)}
+
+
+def grouped(weight_OI: Tensor, pattern: Pattern) -> Tensor:
+    """(O, groups, M), the tail padded with zeros."""
+    import torch
+
+    padding = -weight_OI.shape[1] % pattern.m
+    return torch.nn.functional.pad(weight_OI, (0, padding)).reshape(weight_OI.shape[0], -1, pattern.m)
+
+
+def pack_positions(positions: Tensor, bits: int) -> Tensor:
+    """(O, slots) positions to (O, bytes) uint8, little-endian bits."""
+    import torch
+
+    shifts = torch.arange(bits, device=positions.device)
+    stream = ((positions[..., None] >> shifts) & 1).reshape(positions.shape[0], -1)
+    stream = torch.nn.functional.pad(stream, (0, -stream.shape[1] % 8)).reshape(positions.shape[0], -1, 8)
+    return (stream << torch.arange(8, device=positions.device)).sum(-1).to(torch.uint8)
+
+
+def unpack_positions(packed: Tensor, slots: int, bits: int) -> Tensor:
+    """The inverse of `pack_positions`: (O, slots) int64."""
+    import torch
+
+    stream = (packed[..., None] >> torch.arange(8, device=packed.device, dtype=torch.uint8)) & 1
+    stream = stream.reshape(packed.shape[0], -1)[:, : slots * bits].reshape(packed.shape[0], slots, bits)
+    return (stream.long() << torch.arange(bits, device=packed.device)).sum(-1)
+
+
+def encode(weight_OI: Tensor, pattern: Pattern, params: Params) -> dict[str, Tensor]:
+    """Raises ValueError when a group has more than N nonzeros: nothing is dropped silently."""
+    groups = grouped(weight_OI, pattern)
+    nonzero = groups != 0
+    if int(nonzero.sum(-1).max() if nonzero.numel() else 0) > pattern.n:
+        raise ValueError(f"a group of {pattern.m} weights has more than {pattern.n} nonzeros: it is not {pattern}")
+    if runs_semi_structured(weight_OI, pattern):
+        import torch
+
+        return {"semi_structured": torch.sparse.to_sparse_semi_structured(weight_OI.contiguous())}
+    order = (~nonzero).int().argsort(dim=-1, stable=True)[..., : pattern.n].sort(dim=-1).values
+    rows = weight_OI.shape[0]
+    return {
+        "values": groups.gather(-1, order).reshape(rows, -1),
+        "positions": pack_positions(order.reshape(rows, -1), position_bits(pattern)),
+    }
+
+
+def decode(tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern) -> Tensor:
+    if "semi_structured" in tensors:
+        return tensors["semi_structured"].to_dense()
+    rows, cols = shape
+    values = tensors["values"]
+    positions = unpack_positions(tensors["positions"], values.shape[1], position_bits(pattern))
+    groups = values.new_zeros(rows, values.shape[1] // pattern.n, pattern.m)
+    groups.scatter_(-1, positions.view(rows, -1, pattern.n), values.view(rows, -1, pattern.n))
+    return groups.reshape(rows, -1)[:, :cols].contiguous()
+
+
+def runs_semi_structured(weight_OI: Tensor, pattern: Pattern) -> bool:
+    """
+    Whether PyTorch's 2:4 kernels take this matrix: CUDA ≥ 8.0, 16 bits, rows in 32s, columns in 64s.
+    """
+    import torch
+
+    return (
+        (pattern.n, pattern.m) == (2, 4)
+        and weight_OI.device.type == "cuda"
+        and weight_OI.dtype in (torch.float16, torch.bfloat16)
+        and torch.cuda.get_device_capability(weight_OI.device) >= (8, 0)
+        and weight_OI.shape[0] % 32 == 0
+        and weight_OI.shape[1] % 64 == 0
+    )
+
+
+def apply(
+    tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern, x: Tensor, bias: Tensor | None
+) -> Tensor:
+    import torch
+
+    weight_OI = tensors["semi_structured"] if "semi_structured" in tensors else decode(tensors, shape, pattern)
+    return torch.nn.functional.linear(x, weight_OI, bias)
+
+
+def fallback(device: str, dtype: str) -> tuple[str, str] | None:
+    if device == "cuda" and dtype in ("float16", "bfloat16"):
+        return None
+    return ("unpacked", f"no kernel for packed N:M in {dtype} on {device}: each call unpacks, then multiplies densely")

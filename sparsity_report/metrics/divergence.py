@@ -1,0 +1,51 @@
+"""Kullback–Leibler divergence of the variant's next-token distribution from the dense model's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contracts import Info, Quantity
+from ..results.stats import bootstrap_mean
+from ._record import record
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..engine.behaviour import Scores
+    from ..results.model import Condition, Measurement
+    from ..windows import Windows
+
+LEVEL = "behaviour"
+INFO = Info(
+    name="divergence",
+    summary="KL(dense ‖ variant) over the whole vocabulary, mean over positions",
+    equation=r"\mathrm{KL} = \frac{1}{n} \sum_{t} \sum_{k} p^{(d)}_{tk}\,"
+    r"\log \frac{p^{(d)}_{tk}}{p^{(v)}_{tk}}",
+    spoken="the divergence is the mean over positions of the dense probabilities times the log of dense over variant",
+    cite="kullback1951information",
+    quantities=(
+        Quantity(
+            "kl_divergence",
+            "nat",
+            "measured",
+            "float",
+            "lower",
+            "mean over predicted positions of KL(dense ‖ variant), float32, whole vocabulary; "
+            "95 % bootstrap interval over windows",
+            "weights every position alike; says how far the distributions are apart, not which is better",
+        ),
+    ),
+)
+
+
+def per_token(scores: Scores) -> Tensor:
+    """KL(dense ‖ variant) in nats, (T,). A token that dense gives probability 0 contributes 0."""
+    dense = scores.dense_log_probability_TV
+    difference = (dense - scores.log_probability_TV).masked_fill(dense.isneginf(), 0.0)
+    return (dense.exp() * difference).sum(-1)
+
+
+def measure(values_NT: Tensor, conditions: dict[str, Condition], windows: Windows) -> list[Measurement]:
+    """The mean, with a bootstrap interval over windows."""
+    mean, ci = bootstrap_mean(values_NT.mean(dim=1).numpy())
+    return [record(INFO, "kl_divergence", mean, conditions, ci=ci, n=values_NT.numel())]

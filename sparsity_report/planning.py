@@ -1,0 +1,123 @@
+"""
+From a spec to the tree of stages whose leaves are cells. Pure: no torch, no files, no network.
+
+The node of a cell is the model after its stages; formats of one variant are leaves under one node, and so are equal
+stages of different variants. Node keys hash what can change the numbers, so that equal work is done once.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from . import registry
+from .contracts import Cell, FormatChoice, Node, Pattern, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from decimal import Decimal
+
+    from .spec.model import Format, Model, Spec, Variant
+
+
+def digest(value: object) -> str:
+    """sha256 of the canonical JSON of plain data (decimals as text)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def prune_stage(spec: Spec, variant: Variant, method: str, sparsity: Decimal | None, pattern: str) -> Stage:
+    """The resolved stage: defaults are filled in, so that two spellings of one stage are the same stage."""
+    module = registry.get("methods", method)
+    params: dict[str, Any] = {"pattern": pattern, "compat": variant.compat}
+    if Pattern.parse(pattern).unstructured:
+        params |= {"sparsity": f"{sparsity.normalize():f}" if sparsity is not None else None}
+        params |= {"scope": variant.scope or module.DEFAULT_SCOPE}
+    params |= module.Params.model_validate(variant.params.get(method, {})).model_dump(mode="json")
+    seed = variant.seed if variant.seed is not None else spec.study.seed
+    return Stage("prune", method, params, seed if module.SEEDED else 0)
+
+
+def stages_of(spec: Spec, variant: Variant) -> Iterator[tuple[Stage, ...]]:
+    """One tuple of stages for each point of the variant's product; a pattern N:M stands without a sparsity."""
+    for method, pattern in product(variant.method, variant.pattern):
+        for sparsity in (variant.sparsity or (None,)) if Pattern.parse(pattern).unstructured else (None,):
+            yield (prune_stage(spec, variant, method, sparsity, pattern),)
+
+
+def node_key(spec: Spec, model: Model, stages: tuple[Stage, ...]) -> str:
+    """Hash of the resolved spec part and of the result version of every entry on the path."""
+    path = [
+        (stage.op, stage.entry, registry.get("methods", stage.entry).INFO.result_version, stage.params, stage.seed)
+        for stage in stages
+    ]
+    target = spec.target.model_dump(mode="json", exclude={"reason"})
+    return digest([model.model_dump(mode="json", exclude={"id"}), target if stages else None, path])[:16]
+
+
+def format_of(choice: Format) -> FormatChoice:
+    """The format with its defaults filled in."""
+    params = registry.get("formats", choice.use).Params.model_validate(choice.params)
+    return FormatChoice(choice.use, params.model_dump(mode="json"))
+
+
+def stage_slug(stage: Stage) -> str:
+    """Readable part of a cell id: "magnitude-global-30" or "magnitude-2of4"."""
+    pattern = stage.pattern
+    if not pattern.unstructured:
+        return f"{stage.entry}-{pattern.n}of{pattern.m}"
+    percent = f"{stage.sparsity * 100:f}" if stage.sparsity is not None else "0"
+    return f"{stage.entry}-{stage.scope}-{percent.rstrip('0').rstrip('.') if '.' in percent else percent}"
+
+
+def cell_id(model: Model, stages: tuple[Stage, ...], choice: FormatChoice, several_models: bool) -> str:
+    """A readable slug and six digits of the hash of everything that makes the cell."""
+    facts = [model.name, [(stage.op, stage.entry, stage.params, stage.seed) for stage in stages], choice]
+    parts = ([model.name.lower()] if several_models else []) + [stage_slug(stage) for stage in stages] + [choice.entry]
+    changed = {k: v for k, v in choice.params.items() if v != default_params(choice.entry).get(k)}
+    return "-".join([*parts, *(str(value) for value in changed.values()), digest(facts)[:6]])
+
+
+def default_params(entry: str) -> dict[str, Any]:
+    """A format's parameters when the spec says nothing."""
+    defaults: dict[str, Any] = registry.get("formats", entry).Params().model_dump(mode="json")
+    return defaults
+
+
+def cells_of(spec: Spec, model: Model) -> Iterator[Cell]:
+    """The dense reference, then every variant's product in the order of the spec."""
+    several = len(spec.model) > 1
+    dense = FormatChoice("dense", default_params("dense"))
+    yield Cell(cell_id(model, (), dense, several), "dense", Node(node_key(spec, model, ()), model.name), dense)
+    for number, variant in enumerate(spec.variant):
+        name = variant.id or f"variant-{number + 1}"
+        for stages in stages_of(spec, variant):
+            node = Node(node_key(spec, model, stages), model.name, stages)
+            for choice in map(format_of, variant.format):
+                yield Cell(cell_id(model, stages, choice, several), name, node, choice)
+
+
+def is_timed(spec: Spec, cell: Cell) -> bool:
+    """Whether the spec wants this cell timed; the dense reference is the anchor of every timing."""
+    wanted = spec.metrics.latency.variants
+    return "latency" in spec.metrics.use and any(
+        fnmatch.fnmatchcase(name, pattern) for pattern in wanted for name in (cell.variant, cell.id)
+    )
+
+
+def plan_cells(spec: Spec) -> tuple[Cell, ...]:
+    """Every cell of the study, the dense reference of each model first; equal cells of two variants once."""
+    unique: dict[str, Cell] = {}
+    for model in spec.model:
+        for cell in cells_of(spec, model):
+            unique.setdefault(cell.id, replace(cell, timed=is_timed(spec, cell)))
+    return tuple(unique.values())
+
+
+def nodes_of(cells: tuple[Cell, ...]) -> tuple[Node, ...]:
+    """The distinct states that the cells need, in order of their first cell."""
+    return tuple({cell.node.key: cell.node for cell in cells}.values())

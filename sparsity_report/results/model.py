@@ -1,0 +1,340 @@
+"""
+`results.json`: the public contract between the engine and everything that reads its numbers.
+
+Plain data, frozen, without torch. Values that are not finite are null, and the cell says "diverged".
+Units are in the records; bytes are bytes, seconds are seconds, fractions lie in 0..1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+
+from ..contracts import Direction, Kind, Noise
+
+SCHEMA_VERSION = 1
+
+Status = Literal["ok", "failed", "diverged", "not_executed"]
+Condition = str | int | float | bool
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Measurement(Record):
+    """One number. (metric, conditions) is unique within a cell; `anchor` names the dense cell of a timing pair."""
+
+    metric: str
+    value: FiniteFloat | None
+    unit: str = ""
+    kind: Kind
+    noise: Noise
+    direction: Direction = "none"
+    conditions: dict[str, Condition] = {}
+    ci: tuple[FiniteFloat, FiniteFloat] | None = None
+    """95 % interval."""
+    n: int | None = None
+    """How many tokens, windows or timed rounds stand behind the value."""
+    samples_ref: str | None = None
+    """Key of the raw samples in detail/<cell>.json.gz."""
+    anchor: str | None = None
+
+
+class StageRecord(Record):
+    """One step from dense to the variant: op is prune, train, quantize or transform."""
+
+    op: str
+    entry: str
+    params: dict[str, Any] = {}
+    seed: int = 0
+
+
+class FormatRecord(Record):
+    entry: str
+    params: dict[str, Any] = {}
+
+
+class VariantRecord(Record):
+    """What a cell is: a model, the stages that changed it, and the format that stores and executes it."""
+
+    id: str
+    model: str
+    stages: tuple[StageRecord, ...] = ()
+    format: FormatRecord
+    replicate: int = 0
+
+
+class Fallback(Record):
+    """Something that did not happen as asked, and what happened instead. Printed in the report's body."""
+
+    what: str
+    why: str
+    count: int = 1
+
+
+class CellRecord(Record):
+    """One cell of the study. `node` is shared by the formats of one pruned model: behaviour belongs to it."""
+
+    id: str
+    node: str
+    variant: VariantRecord
+    status: Status
+    reason: str = ""
+    metrics: tuple[Measurement, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None
+
+    @property
+    def is_reference(self) -> bool:
+        return not self.variant.stages and self.variant.format.entry == "dense"
+
+    def find(self, metric: str, **conditions: Condition) -> Measurement | None:
+        """The first measurement of `metric` whose conditions contain the given ones."""
+        for each in self.metrics:
+            if each.metric == metric and conditions.items() <= each.conditions.items():
+                return each
+        return None
+
+    def value(self, metric: str, **conditions: Condition) -> float | None:
+        found = self.find(metric, **conditions)
+        return None if found is None else found.value
+
+    @model_validator(mode="after")
+    def _metrics_are_unique(self) -> CellRecord:
+        keys = [(each.metric, tuple(sorted(each.conditions.items(), key=str))) for each in self.metrics]
+        if len(keys) != len(set(keys)):
+            raise ValueError(f"cell {self.id}: a (metric, conditions) pair occurs twice")
+        return self
+
+
+class MatrixRecord(Record):
+    """Equal matrices of all decoder blocks, as one entry: `name` without its block, canonical (out, in) shape."""
+
+    name: str
+    group: str
+    rows: int
+    cols: int
+    count: int
+    targeted: bool
+
+
+class GroupRecord(Record):
+    """Parameters of a group; tied weights are counted once, in the group that owns them."""
+
+    group: str
+    parameters: int
+    bytes: int
+    tied_to: str = ""
+
+
+class ByteCurve(Record):
+    """Stored bytes of the targeted matrices in a format against sparsity, by arithmetic (counted)."""
+
+    format: FormatRecord
+    label: str
+    sparsity: tuple[float, ...]
+    bytes: tuple[int, ...]
+    break_even: float | None = None
+    """Sparsity from which the format is smaller than dense; null where no sparsity below 1 is."""
+    unavailable: str = ""
+
+
+class ModelRecord(Record):
+    """A model as it was loaded. `label` must stand wherever the model's numbers stand ("de-quantised from Q4_1")."""
+
+    id: str
+    source: str
+    kind: str
+    revision: str = ""
+    architecture: str
+    dtype: str
+    label: str = ""
+    licence: str = ""
+    parameters: int
+    prunable: int
+    bytes: int
+    blocks: int
+    hidden: int
+    vocabulary: int
+    context: int | None = None
+    activation: str = ""
+    tied_embeddings: bool = False
+    groups: tuple[GroupRecord, ...] = ()
+    matrices: tuple[MatrixRecord, ...] = ()
+    byte_curves: tuple[ByteCurve, ...] = ()
+
+
+class DataRecord(Record):
+    """A text as it was used. `protocol` is the tag that two perplexities must share to be compared."""
+
+    role: Literal["evaluation", "calibration"]
+    corpus: str
+    source: str
+    model: str
+    """Token ids depend on the model's tokenizer."""
+    protocol: str
+    windows: int
+    length: int
+    tokens: int
+    predicted_tokens: int
+    bytes: int
+    """UTF-8 bytes of the text that the windows cover."""
+    tail_tokens_dropped: int = 0
+    bos: str = ""
+    joiner: str = ""
+    revision: str = ""
+    text_sha256: str = ""
+    token_ids_sha256: str = ""
+    seed: int | None = None
+
+
+class Author(Record):
+    name: str
+    affiliation: str = ""
+    course: str = ""
+    id: str = ""
+    email: str = ""
+
+
+class StudyRecord(Record):
+    """The words of the study's author; text, never code."""
+
+    title: str
+    slug: str
+    authors: tuple[Author, ...] = ()
+    question: str = ""
+    abstract: str = ""
+    date: str = ""
+    instructor: str = ""
+    course: str = ""
+    target_reason: str = ""
+    discussion: str = ""
+    layout: Literal["single-column", "two-column"] = "single-column"
+    outputs: tuple[str, ...] = ("html", "pdf")
+
+
+class SpecRecord(Record):
+    """The spec as it was given (with `--set` overrides beside it), and its hash."""
+
+    file: str = ""
+    text: str
+    sha256: str
+    overrides: tuple[str, ...] = ()
+
+
+class EntryRecord(Record):
+    """A method, format or metric that the study used: what the report needs to define and cite it."""
+
+    kind: Literal["method", "format", "metric", "corpus", "model_source"]
+    name: str
+    summary: str
+    equation: str = ""
+    spoken: str = ""
+    cite: str = ""
+    result_version: int = 1
+
+
+class QuantityRecord(Record):
+    """A metric's definition, in words and with its limits."""
+
+    name: str
+    family: str
+    unit: str
+    kind: Kind
+    noise: Noise
+    direction: Direction
+    definition: str
+    limits: str = ""
+
+
+class ToolRecord(Record):
+    name: str = "sparsity-report"
+    version: str
+    commit: str = ""
+    dirty: bool = False
+
+
+class EnvironmentRecord(Record):
+    """The machine and its software. No host or user name."""
+
+    python: str = ""
+    platform: str = ""
+    cpu: str = ""
+    cores: int | None = None
+    memory_bytes: int | None = None
+    device: str = "cpu"
+    threads: int | None = None
+    wait_policy: str = ""
+    governor: str = ""
+    load_average: float | None = None
+    packages: dict[str, str] = {}
+    variables: dict[str, str] = {}
+    started: str = ""
+    finished: str = ""
+    command: str = ""
+    fingerprint: str = ""
+    """Hash of what timings depend on: two runs whose fingerprints differ have no comparable timings."""
+
+
+class CheckRecord(Record):
+    """Something expected beside what was observed. "undecided": the observed interval straddles a bound."""
+
+    what: str
+    source: str = ""
+    origin: Literal["expect", "contract", "published"] = "expect"
+    expected: str
+    observed: str
+    verdict: Literal["pass", "miss", "undecided", "cannot_check"]
+    cells: tuple[str, ...] = ()
+    metric: str = ""
+    on_miss: Literal["report", "fail"] = "report"
+
+
+class Alert(Record):
+    """Something that the reader should worry about, at the top of the report."""
+
+    level: Literal["warning", "note"] = "warning"
+    text: str
+    cells: tuple[str, ...] = ()
+
+
+class Results(Record):
+    """All that a report is made of."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    tool: ToolRecord
+    study: StudyRecord
+    spec: SpecRecord
+    quick: bool = False
+    models: tuple[ModelRecord, ...] = ()
+    data: tuple[DataRecord, ...] = ()
+    environment: EnvironmentRecord = EnvironmentRecord()
+    entries: tuple[EntryRecord, ...] = ()
+    quantities: tuple[QuantityRecord, ...] = ()
+    cells: tuple[CellRecord, ...]
+    checks: tuple[CheckRecord, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    seconds: float = Field(default=0.0, ge=0)
+
+    def reference(self, model: str) -> CellRecord | None:
+        """The dense cell of a model."""
+        return next((cell for cell in self.cells if cell.is_reference and cell.variant.model == model), None)
+
+    @model_validator(mode="after")
+    def _identities_hold(self) -> Results:
+        ids = [cell.id for cell in self.cells]
+        if len(ids) != len(set(ids)):
+            raise ValueError("two cells have the same id")
+        models = {model.id for model in self.models}
+        for cell in self.cells:
+            if cell.variant.model not in models:
+                raise ValueError(
+                    f"cell {cell.id} names the model {cell.variant.model!r}, which is not among the models"
+                )
+            for each in cell.metrics:
+                if each.anchor is not None and each.anchor not in ids:
+                    raise ValueError(f"cell {cell.id}: {each.metric} is anchored to {each.anchor!r}, which is no cell")
+        return self

@@ -1,0 +1,50 @@
+"""Intervals, through SciPy. Deterministic: the resampling is seeded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import bootstrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+RESAMPLES = 2000
+SEED = 0
+
+
+def bootstrap_interval(
+    values: NDArray[np.float64], statistic: Callable[..., NDArray[np.float64]]
+) -> tuple[float, float] | None:
+    """
+    95 % percentile bootstrap interval of `statistic(values, axis=…)` (Efron and Tibshirani, 1993).
+
+    None for fewer than three values or when one is not finite; a constant sample has an interval of no width.
+    """
+    if values.size < 3 or not np.isfinite(values).all():
+        return None
+    if np.ptp(values) == 0:
+        constant = float(statistic(values, axis=0))
+        return (constant, constant)
+    result = bootstrap(
+        (values,),
+        statistic,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(SEED),
+    )
+    return (float(result.confidence_interval.low), float(result.confidence_interval.high))
+
+
+def bootstrap_mean(values: NDArray[np.float64]) -> tuple[float, tuple[float, float] | None]:
+    """Mean and its interval."""
+    return float(np.mean(values)), bootstrap_interval(values, np.mean)
+
+
+def bootstrap_median(values: NDArray[np.float64]) -> tuple[float, tuple[float, float] | None]:
+    """Median and its interval."""
+    return float(np.median(values)), bootstrap_interval(values, np.median)

@@ -1,0 +1,146 @@
+"""
+Reads and writes a run folder: every file is complete or absent, and one run at a time owns the folder.
+
+    spec.toml  spec.lock.json  cells/<id>.json  nodes/<key>.json  detail/<id>.json.gz  results.json  …
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from ..errors import CannotCheck, EnvironmentProblem, UsageError
+from .model import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space and run the same command again; finished cells are kept",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EROFS: "the file system is read-only: choose another folder with --out",
+    errno.EACCES: "no permission to write there: choose another folder with --out",
+    errno.EPERM: "no permission to write there: choose another folder with --out",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder with --out",
+    errno.EEXIST: "a file stands where the folder should be: choose another folder with --out",
+}
+
+
+@contextlib.contextmanager
+def disk_problems(path: Path) -> Iterator[None]:
+    """Turns what a disk can do to us into an EnvironmentProblem with its remedy."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in REMEDIES:
+            raise
+        raise EnvironmentProblem(
+            f"cannot write {path}: {problem.strerror}", remedy=REMEDIES[problem.errno]
+        ) from problem
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """
+    Writes so that `path` is either as before or complete, even after a crash. Raises EnvironmentProblem.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with disk_problems(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8, atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON; NaN and infinity are refused, they are no JSON."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any | None:
+    """The file's content; None if there is none or it is damaged (it is then made anew)."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def write_detail(folder: Path, cell: str, detail: dict[str, Any]) -> None:
+    """Bulk of a cell (raw samples, per-window losses), gzipped with a fixed time so that equal data are equal bytes."""
+    data = json.dumps(detail, ensure_ascii=False).encode()
+    write_bytes(folder / "detail" / f"{cell}.json.gz", gzip.compress(data, mtime=0))
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """
+    Owns the folder for one run. Raises EnvironmentProblem if another run does, or if the folder cannot be written.
+    """
+    with disk_problems(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise EnvironmentProblem(
+                f"another run owns the folder {folder}",
+                remedy="wait for it to finish, or choose another folder with --out",
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def results_file(path: Path) -> Path:
+    """`results.json` of a run folder, or the file itself. Raises UsageError."""
+    file = path / "results.json" if path.is_dir() else path
+    if not file.is_file():
+        raise UsageError(
+            f"there are no results in {path}", remedy="give a run folder or a results.json: sparsity-report run SPEC"
+        )
+    return file
+
+
+def read(path: Path) -> Results:
+    """The results of a run folder or a results.json. Raises UsageError or CannotCheck."""
+    file = results_file(path)
+    try:
+        return Results.model_validate_json(file.read_bytes())
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise CannotCheck(
+            f"{file} is not a results.json of this version: {where}: {first['msg']}",
+            remedy="make it anew: sparsity-report run SPEC",
+        ) from None
+
+
+def dump(results: Results) -> dict[str, Any]:
+    """Results as plain data; what is empty or default stays out of the file."""
+    return results.model_dump(mode="json", exclude_defaults=True) | {"schema_version": results.schema_version}
+
+
+def write(folder: Path, results: Results) -> Path:
+    """Writes `results.json`."""
+    file = folder / "results.json"
+    write_json(file, dump(results))
+    return file

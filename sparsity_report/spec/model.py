@@ -1,0 +1,219 @@
+"""
+The spec's shape: frozen, strict, free of torch.
+
+Only what one table can know about itself is checked here; what needs the registries or several tables is checked in
+`rules.py`, and both report through `load.py` with file, line and hint.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, WithJsonSchema
+
+SPEC_VERSION = 1
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$|^$"
+"""What may name a folder, a cell or an anchor; empty means "not given"."""
+
+Group = Literal["embedding", "attention_linear", "mlp_linear", "lm_head", "norm"]
+Scope = Literal["global", "layer", "row"]
+
+
+def as_tuple(value: object) -> object:
+    """One value stands for a list of one; an array becomes a tuple."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def as_decimal(value: object) -> object:
+    """A number as it was written: 0.3 is three tenths, so that counts do not depend on binary rounding."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Decimal(str(value)) if number else value
+
+
+def as_written(value: object) -> object:
+    """Like `as_decimal`, but whole numbers stay whole."""
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+def as_float(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else value
+
+
+class OneAllowed:
+    """Tells the JSON Schema that one value may stand for an array of one."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        array = handler(core)
+        return {"anyOf": [array["items"], array]}
+
+
+T = TypeVar("T")
+OneOrMany = Annotated[tuple[T, ...], Field(min_length=1), BeforeValidator(as_tuple), OneAllowed()]
+Exact = Annotated[Decimal, BeforeValidator(as_decimal), WithJsonSchema({"type": "number"})]
+Real = Annotated[FiniteFloat, BeforeValidator(as_float), WithJsonSchema({"type": "number"})]
+Positive = Annotated[int, Field(ge=1)]
+Fact = Annotated[str | int | Decimal, BeforeValidator(as_written), WithJsonSchema({"type": ["string", "number"]})]
+Condition = Annotated[str | int | float, BeforeValidator(as_float), WithJsonSchema({"type": ["string", "number"]})]
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Author(Table):
+    name: str
+    affiliation: str = ""
+    course: str = ""
+    id: str = ""
+    email: str = ""
+
+
+class Study(Table):
+    """Who asks what. The slug names the run's folder; by default it is the spec's file name."""
+
+    title: str = Field(min_length=1)
+    slug: str = Field(default="", pattern=NAME)
+    authors: tuple[Author, ...] = ()
+    question: str = ""
+    abstract: str = ""
+    course: str = ""
+    instructor: str = ""
+    date: str = ""
+    seed: int = Field(default=0, ge=0)
+
+
+class Model(Table):
+    """Where a model comes from: hub id, directory, file.gguf, "package:NAME/FILE.gguf" or "bundled:tiny-opt"."""
+
+    source: str = Field(min_length=1)
+    id: str = Field(default="", pattern=NAME)
+    """Short name in tables and cell ids; by default from the source."""
+    revision: str = ""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+    @property
+    def name(self) -> str:
+        last = self.source.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+        return self.id or last.removesuffix(".gguf")
+
+
+class Target(Table):
+    """Which matrices may be pruned. Globs match paths such as "model.decoder.layers.0.fc1"."""
+
+    groups: tuple[Group, ...] = ("attention_linear", "mlp_linear")
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Evaluation(Table):
+    """Text on which behaviour is measured, cut into windows of `length` tokens without overlap."""
+
+    source: str
+    split: str = ""
+    windows: Positive | None = None
+    """At most this many windows, from the start; by default all."""
+    length: Positive | Literal["max"] = "max"
+    bos: Literal["auto", "none"] = "auto"
+    """"auto": one BOS token before the whole text where the tokenizer has one by its own policy."""
+
+
+class Data(Table):
+    evaluation: Evaluation
+
+
+class Format(Table):
+    """A format with parameters: `{ use = "csr", index = "int64" }`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    use: str
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+def as_format(value: object) -> object:
+    return {"use": value} if isinstance(value, str) else value
+
+
+FormatOrName = Annotated[Format, BeforeValidator(as_format, json_schema_input_type=str | Format)]
+
+
+class Variant(Table):
+    """The product of its lists. Dense is implicit. A pattern N:M implies its sparsity."""
+
+    id: str = Field(default="", pattern=NAME)
+    method: OneOrMany[str]
+    scope: Scope | None = None
+    """By default the method's own."""
+    sparsity: OneOrMany[Exact] | None = None
+    pattern: OneOrMany[str] = ("unstructured",)
+    format: OneOrMany[FormatOrName]
+    seed: int | None = Field(default=None, ge=0)
+    compat: Literal["exact", "reference"] = "exact"
+    """"reference" reproduces the papers' own counting rule (`<=` a threshold) instead of exact counts."""
+    params: dict[str, dict[str, Any]] = {}
+    """Entries' own parameters, by the entry's name."""
+
+
+class Latency(Table):
+    """What is timed: batch sizes × prompt lengths in tokens, and how many tokens are decoded one by one."""
+
+    batch: OneOrMany[Positive] = (1,)
+    prompt: OneOrMany[Positive] = (128,)
+    decode: int = Field(default=32, ge=0)
+    runs: int = Field(default=10, ge=3)
+    """At least so many interleaved rounds …"""
+    seconds: Real = Field(default=2.0, ge=0)
+    """… and at least so long."""
+    variants: tuple[str, ...] = ("*",)
+    """Globs on variant or cell ids: only these are timed."""
+
+
+class Metrics(Table):
+    use: tuple[str, ...] = ("storage", "sparsity", "flops", "agreement", "divergence", "perplexity", "latency")
+    latency: Latency = Latency()
+
+
+class Hardware(Table):
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Positive | None = None
+
+
+class Report(Table):
+    outputs: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
+    layout: Literal["single-column", "two-column"] = "single-column"
+
+
+class Expect(Table):
+    """Expected beside observed: a hypothesis, a published figure or a gate."""
+
+    what: str = Field(min_length=1)
+    source: str = ""
+    where: dict[str, Fact] = {}
+    """Selects cells by id, variant, model, method, pattern, scope, sparsity, format. Must select something."""
+    need: Literal["all", "any"] = "all"
+    metric: str
+    over: Literal["target", "model"] | None = None
+    conditions: dict[str, Condition] = {}
+    """Further conditions of the metric: group, batch, prompt …"""
+    relative_to: Literal["dense"] | None = None
+    between: tuple[Real, Real] | None = None
+    at_least: Real | None = None
+    at_most: Real | None = None
+    on_miss: Literal["report", "fail"] = "report"
+
+
+class Spec(Table):
+    spec_version: Literal[1]
+    study: Study
+    model: tuple[Model, ...] = Field(min_length=1)
+    target: Target = Target()
+    data: Data
+    variant: tuple[Variant, ...] = Field(min_length=1)
+    metrics: Metrics = Metrics()
+    hardware: Hardware = Hardware()
+    report: Report = Report()
+    expect: tuple[Expect, ...] = ()
