@@ -110,11 +110,18 @@ def is_timed(spec: Spec, cell: Cell) -> bool:
 
 
 def plan_cells(spec: Spec) -> tuple[Cell, ...]:
-    """Every cell of the study, the dense reference of each model first; equal cells of two variants once."""
+    """
+    Every cell of the study, the dense reference of each model first; equal cells of two variants once.
+
+    Where any cell of a model is timed, its reference is too: it anchors the ratios and gives the noise floor.
+    """
     unique: dict[str, Cell] = {}
     for model in spec.model:
-        for cell in cells_of(spec, model):
-            unique.setdefault(cell.id, replace(cell, timed=is_timed(spec, cell)))
+        own = {cell.id: replace(cell, timed=is_timed(spec, cell)) for cell in reversed(list(cells_of(spec, model)))}
+        anchored = any(cell.timed for cell in own.values())
+        unique |= {
+            name: replace(cell, timed=anchored) if cell.is_reference else cell for name, cell in reversed(own.items())
+        }
     return tuple(unique.values())
 
 

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 REQUIRED = {
-    "methods": ("INFO", "Params", "score"),
-    "formats": ("INFO", "Params", "stored_bytes", "encode", "decode", "apply"),
+    "methods": ("INFO", "Params", "DEFAULT_SCOPE", "SEEDED", "score"),
+    "formats": (
+        *("INFO", "Params", "SKIPS_ZEROS", "IN_PLACE"),
+        *("refuses", "stored_bytes", "encode", "decode", "apply", "fallback"),
+    ),
     "metrics": ("INFO", "LEVEL", "measure"),
     "corpora": ("INFO", "read"),
     "models.sources": ("INFO", "matches", "config", "load"),

@@ -87,10 +87,10 @@ def test_csr_counts_values_indices_and_pointers():
     narrow = csr.encode(weight, Pattern(), csr.Params())
     wide = csr.encode(weight, Pattern(), csr.Params(index="int64"))
 
-    assert {"values": 12, "indices": 12, "pointers": 20} == {name: each.nbytes for name, each in narrow.items()}
-    assert {"values": 12, "indices": 24, "pointers": 40} == {name: each.nbytes for name, each in wide.items()}
-    assert [0, 1, 1, 2, 3] == narrow["pointers"].tolist()
-    assert [1, 5, 0] == narrow["indices"].tolist()
+    assert {name: each.nbytes for name, each in narrow.items()} == {"values": 12, "indices": 12, "pointers": 20}
+    assert {name: each.nbytes for name, each in wide.items()} == {"values": 12, "indices": 24, "pointers": 40}
+    assert narrow["pointers"].tolist() == [0, 1, 1, 2, 3]
+    assert narrow["indices"].tolist() == [1, 5, 0]
 
 
 @pytest.mark.parametrize(
@@ -164,4 +164,4 @@ def test_csr_in_half_precision_on_a_cpu_says_that_it_is_not_executed():
     csr = registry.get("formats", "csr")
 
     assert csr.fallback("cpu", "float32") is None
-    assert "not executed" == csr.fallback("cpu", "bfloat16")[0]
+    assert csr.fallback("cpu", "bfloat16")[0] == "not executed"

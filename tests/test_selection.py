@@ -35,24 +35,24 @@ def test_ties_are_broken_by_position():
     """Of equal scores the earlier position goes first, across matrices too."""
     first, second = masks(torch.ones(2, 2), torch.ones(2, 2), sparsity="0.625", scope="global")
 
-    assert [[False, False], [False, False]] == first.tolist()
-    assert [[False, True], [True, True]] == second.tolist()
+    assert first.tolist() == [[False, False], [False, False]]
+    assert second.tolist() == [[False, True], [True, True]]
 
 
 def test_reference_rule_prunes_one_more_and_every_tie():
     """T1: the papers' `<=` rule: k + 1 distinct scores, or all equal ones; one weight even at sparsity 0."""
     distinct = torch.arange(10.0).view(2, 5)
 
-    assert 4 == pruned(masks(distinct, sparsity="0.3", compat="reference")[0])
-    assert 1 == pruned(masks(distinct, sparsity="0", compat="reference")[0])
-    assert 10 == pruned(masks(torch.ones(2, 5), sparsity="0.3", compat="reference")[0])
+    assert pruned(masks(distinct, sparsity="0.3", compat="reference")[0]) == 4
+    assert pruned(masks(distinct, sparsity="0", compat="reference")[0]) == 1
+    assert pruned(masks(torch.ones(2, 5), sparsity="0.3", compat="reference")[0]) == 10
 
 
 def test_reference_rule_per_row_truncates_in_binary_floats():
     """Wanda's int(cols · s): int(100 · 0.29) is 28."""
     (mask,) = masks(torch.rand(3, 100), sparsity="0.29", scope="row", compat="reference")
 
-    assert [28, 28, 28] == (~mask).sum(1).tolist()
+    assert (~mask).sum(1).tolist() == [28, 28, 28]
 
 
 def test_half_precision_is_ranked_exactly_and_never_over_pruned():
@@ -81,7 +81,7 @@ def test_negative_and_signed_zero_scores_are_ordered():
     """Scores may be negative (first-order saliency); −0.0 and 0.0 are equal, so position decides."""
     (mask,) = smallest_masks([torch.tensor([[3.0, -0.0, 0.0, -2.0]])], 2)
 
-    assert [[True, False, True, False]] == mask.tolist()
+    assert mask.tolist() == [[True, False, True, False]]
 
 
 def test_nan_scores_are_refused():
@@ -98,12 +98,14 @@ def test_scopes_differ():
     each = masks(small, large, sparsity="0.5", scope="layer")
     rows = masks(small, large, sparsity="0.5", scope="row")
 
-    assert [[[False, False], [False, True]], [[True, True], [False, True]]] == [mask.tolist() for mask in everywhere]
-    assert [[[False, False], [True, True]], [[False, True], [False, True]]] == [mask.tolist() for mask in each]
-    assert [[[False, True], [False, True]], [[False, True], [False, True]]] == [mask.tolist() for mask in rows]
+    assert [mask.tolist() for mask in everywhere] == [[[False, False], [False, True]], [[True, True], [False, True]]]
+    assert [mask.tolist() for mask in each] == [[[False, False], [True, True]], [[False, True], [False, True]]]
+    assert [mask.tolist() for mask in rows] == [[[False, True], [False, True]], [[False, True], [False, True]]]
 
 
-@pytest.mark.parametrize(("rows", "cols", "sparsity"), [(7, 10, "0.33"), (3, 5, "0.5"), (5, 1, "0.4"), (768, 768, "0.3")])
+@pytest.mark.parametrize(
+    ("rows", "cols", "sparsity"), [(7, 10, "0.33"), (3, 5, "0.5"), (5, 1, "0.4"), (768, 768, "0.3")]
+)
 def test_row_counts_differ_by_at_most_one_and_sum_exactly(rows, cols, sparsity):
     """Design §7: with scope row the matrix total is ⌊n·s⌋ by largest remainder."""
     (mask,) = masks(torch.rand(rows, cols), sparsity=sparsity, scope="row")
@@ -130,17 +132,17 @@ def test_n_of_m_keeps_the_largest_of_each_group():
     """Hand-computed: the two largest of four; equal scores lose by position."""
     mask = nm_mask(torch.tensor([[4.0, 1.0, 3.0, 2.0, 5.0, 5.0, 5.0, 5.0]]), Pattern(2, 4))
 
-    assert [[True, False, True, False, False, False, True, True]] == mask.tolist()
+    assert mask.tolist() == [[True, False, True, False, False, False, True, True]]
 
 
 def test_tail_group_keeps_the_ceiling():
     """T7: 10 columns of 2:4 leave a tail of two, which keeps ⌈2·2/4⌉ = 1; 11 leave three, which keep ⌈6/4⌉ = 2."""
-    assert [5] == nm_mask(torch.rand(1, 10), Pattern(2, 4)).sum(1).tolist()
-    assert [6] == nm_mask(torch.rand(1, 11), Pattern(2, 4)).sum(1).tolist()
-    assert 3 * 5 == nm_counts(3, 10, Pattern(2, 4))
+    assert nm_mask(torch.rand(1, 10), Pattern(2, 4)).sum(1).tolist() == [5]
+    assert nm_mask(torch.rand(1, 11), Pattern(2, 4)).sum(1).tolist() == [6]
+    assert nm_counts(3, 10, Pattern(2, 4)) == 3 * 5
 
 
 @pytest.mark.parametrize("text", ["2", "4:2", "0:4", "4:4", "a:b", "2:400", "-1:4", ""])
 def test_patterns_that_are_none_are_refused(text):
-    with pytest.raises(ValueError, match="N:M|not a pattern"):
+    with pytest.raises(ValueError, match=r"N:M|not a pattern"):
         Pattern.parse(text)

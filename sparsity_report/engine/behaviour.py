@@ -21,7 +21,7 @@ from ..errors import SparsityReportError
 from .variant import shared_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 TOKENS_AT_ONCE = 128
 """Positions whose logits exist at one time: with 50,000 tokens of vocabulary, 26 MB of float32."""
@@ -75,7 +75,7 @@ def head_path(model: nn.Module) -> str:
 
 
 @torch.inference_mode()
-def forward_hidden(model: nn.Module, ids_NL: Tensor, progress: Callable[[int], None] | None = None) -> Behaviour:
+def forward_hidden(model: nn.Module, ids_NL: Tensor) -> Behaviour:
     """One forward over all windows without the head, which the closing pass applies."""
     path = head_path(model)
     body, capture = shared_copy(model), _Capture()
@@ -84,8 +84,6 @@ def forward_hidden(model: nn.Module, ids_NL: Tensor, progress: Callable[[int], N
     for batch in ids_NL.split(max(1, TOKENS_PER_FORWARD // ids_NL.shape[1])):
         body(input_ids=batch, use_cache=False)
         collected.append(capture.seen)
-        if progress is not None:
-            progress(batch.numel())
     return Behaviour(torch.cat(collected), model.get_submodule(path))
 
 

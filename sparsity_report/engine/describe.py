@@ -124,6 +124,23 @@ def model_record(
     )
 
 
+def absent_model(model: Model) -> ModelRecord:
+    """A model that could not be loaded: its cells are failed, and nothing is known about it."""
+    return ModelRecord(
+        id=model.name,
+        source=model.source,
+        kind="absent",
+        architecture="unknown",
+        dtype=model.dtype,
+        parameters=0,
+        prunable=0,
+        bytes=0,
+        blocks=0,
+        hidden=0,
+        vocabulary=0,
+    )
+
+
 def data_record(spec: Spec, model: str, text: Text, windows: Windows) -> DataRecord:
     """The evaluation text as it was cut for a model's tokenizer."""
     count, length = windows.ids.shape

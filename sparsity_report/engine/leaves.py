@@ -129,7 +129,9 @@ def execute(
         status="diverged" if diverged else "ok" if executable else "not_executed",
         reason="the perplexity is not finite" if diverged else "" if executable else fallback[1],
         metrics=tuple(records),
-        fallbacks=() if fallback is None else (Fallback(what=fallback[0], why=fallback[1], count=len(variant.layers)),),
+        fallbacks=()
+        if fallback is None
+        else (Fallback(what=fallback[0], why=fallback[1], count=len(variant.tensors)),),
         seconds=round(node.seconds + time.monotonic() - started, 3),
         peak_memory_bytes=peak_bytes(),
     )

@@ -17,7 +17,7 @@ from .state import ModelState, reach
 from .variant import build
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..contracts import Node
@@ -71,9 +71,7 @@ def state_of(prepared: Prepared, node: Node, folder: Path) -> ModelState:
     return state
 
 
-def run_node(
-    spec: Spec, prepared: Prepared, node: Node, folder: Path, progress: Callable[[int], None] | None
-) -> Behaviour:
+def run_node(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> Behaviour:
     """Prunes and runs the node over all windows; what an interrupted run left is taken up again."""
     state = state_of(prepared, node, folder)
     model = build(state, MASKED).model if node.stages else state.model
@@ -81,7 +79,7 @@ def run_node(
     kept = artifacts.load_tensors(file)
     if kept is not None and "hidden" in kept:
         return Behaviour(kept["hidden"], model.get_submodule(head_path(model)))
-    behaviour = forward_hidden(model, prepared.windows.ids, progress)
+    behaviour = forward_hidden(model, prepared.windows.ids)
     if not node.stages:
         check_head(model, prepared.windows.ids, behaviour)
     artifacts.save_tensors(file, {"hidden": behaviour.hidden_NLD})

@@ -10,13 +10,14 @@ import datetime
 import errno
 import fnmatch
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import registry
+from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
-from ..planning import digest, nodes_of, plan_cells
+from ..planning import digest, node_key, nodes_of, plan_cells
 from ..results import environment, store
 from ..results.expect import evaluate
 from ..results.model import Alert, CellRecord, CheckRecord, Results, SpecRecord
@@ -24,17 +25,17 @@ from . import describe, nodes
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .leaves import execute, unfinished
 from .nodes import NodeResult
-from .prepare import Prepared, prepare
+from .prepare import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..contracts import Cell, Node
+    from ..contracts import Cell
     from ..results.model import DataRecord, EnvironmentRecord, ModelRecord
     from ..spec.load import LoadedSpec
-    from ..spec.model import Model
     from .behaviour import Behaviour
     from .events import Event
+    from .prepare import Prepared
 
 LOGIT_TOLERANCE = 1e-3
 """A leaf executes its node's function if no logit differs by more than this fraction of the largest one."""
@@ -140,18 +141,17 @@ def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str,
         return results | {node.key: NodeResult() for node in missing}
     behaviours: dict[str, Behaviour] = {}
     seconds: dict[str, float] = {}
-    root = next(node for node in nodes_of(plan_cells(spec)) if not node.stages and node.model == prepared.model.name)
-    for node in dict.fromkeys([root.key, *(each.key for each in missing)]):
-        current = root if node == root.key else next(each for each in missing if each.key == node)
-        run.notify(NodeStarted(label(current)))
+    root = Node(node_key(spec, prepared.model, ()), prepared.model.name)
+    for node in (root, *(node for node in missing if node.stages)):
+        run.notify(NodeStarted(label(node)))
         started = time.monotonic()
         try:
-            behaviours[node] = nodes.run_node(spec, prepared, current, run.folder, None)
+            behaviours[node.key] = nodes.run_node(spec, prepared, node, run.folder)
         except Exception as problem:  # the one place where a node's failure becomes data
-            if current is root:
+            if node is root:
                 raise
-            results[node] = NodeResult(failure=reason_of(problem))
-        seconds[node] = time.monotonic() - started
+            results[node.key] = NodeResult(failure=reason_of(problem))
+        seconds[node.key] = time.monotonic() - started
     measured = [node for node in missing if node.key in behaviours]
     if measured:
         run.notify(NodeStarted("behaviour of all nodes"))
@@ -192,28 +192,21 @@ def announce(run: Run, record: CellRecord, index: int, total: int) -> None:
     run.notify(CellFinished(record.id, record.id, record.status, record.seconds, note(record), index, total))
 
 
-def run_model(
-    run: Run, model: Model, cells: Sequence[Cell], done: int, total: int
-) -> tuple[Prepared, list[CellRecord]]:
-    """All cells of one model, in order."""
-    options = run.options
-    prepared = prepare(
-        run.loaded.spec, model, folder=str(run.loaded.folder), offline=options.offline, quick=options.quick
-    )
+def run_model(run: Run, prepared: Prepared, cells: Sequence[Cell], done: int, total: int) -> list[CellRecord]:
+    """All cells of one model, in order; `done` of `total` came before."""
     kept = {cell.id: record for cell in cells if (record := finished(run, prepared, cell)) is not None}
-    run.notify(Message(f"{model.name}: {len(cells)} cells, {len(kept)} of them finished before"))
-    missing = [cell for cell in cells if cell.id not in kept]
-    results = run_nodes(run, prepared, nodes_of(tuple(missing)))
+    run.notify(Message(f"{prepared.model.name}: {len(cells)} cells, {len(kept)} of them finished before"))
+    results = run_nodes(run, prepared, nodes_of(tuple(cell for cell in cells if cell.id not in kept)))
     anchor = next(cell.id for cell in cells if cell.is_reference)
     records = []
-    for number, cell in enumerate(cells):
+    for number, cell in enumerate(cells, start=done + 1):
         record = kept.get(cell.id)
         if record is None:
             record = run_leaf(run, prepared, cell, results[cell.node.key], anchor)
             keep(run, prepared, cell, record)
-            announce(run, record, done + number + 1, total)
+            announce(run, record, number, total)
         records.append(record)
-    return prepared, records
+    return records
 
 
 def contract_checks(cells: Sequence[CellRecord]) -> list[CheckRecord]:
@@ -238,11 +231,47 @@ def contract_checks(cells: Sequence[CellRecord]) -> list[CheckRecord]:
     return checks
 
 
+@dataclass
+class Gathered:
+    """What the models of a study leave, in the order of the spec."""
+
+    cells: list[CellRecord] = field(default_factory=list)
+    models: list[ModelRecord] = field(default_factory=list)
+    data: list[DataRecord] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+
+
+def run_models(run: Run, cells: Sequence[Cell]) -> Gathered:
+    """
+    Every model of the spec. One out of reach among several is failed cells; where none can start, its problem is
+    raised: there is nothing to report.
+    """
+    spec, options, gathered = run.loaded.spec, run.options, Gathered()
+    problem: EnvironmentProblem | None = None
+    for model in spec.model:
+        own = [cell for cell in cells if cell.node.model == model.name]
+        try:
+            prepared = prepare(spec, model, folder=str(run.loaded.folder), offline=options.offline, quick=options.quick)
+        except EnvironmentProblem as unreachable:
+            problem = problem or unreachable
+            gathered.cells += [unfinished(cell, unreachable.message) for cell in own]
+            gathered.models.append(describe.absent_model(model))
+            continue
+        gathered.cells += run_model(run, prepared, own, len(gathered.cells), len(cells))
+        dense = prepared.dense
+        gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, own))
+        gathered.data.append(describe.data_record(spec, model.name, prepared.text, prepared.windows))
+        gathered.alerts += [Alert(text=text) for text in prepared.text.alerts]
+    if problem is not None and not gathered.data:
+        raise problem
+    return gathered
+
+
 def run_study(loaded: LoadedSpec, folder: Path, options: Options, notify: Callable[[Event], None]) -> Results:
     """
-    Runs what is not finished and writes `results.json`. Raises what makes the whole study impossible.
+    Runs what is not finished and writes `results.json`.
 
-    A model out of reach among several is failed cells; when no model can start, its problem is raised.
+    Raises what makes the whole study impossible: SpecError, UsageError, EnvironmentProblem.
     """
     with store.locked(folder):
         return _run_locked(loaded, folder, options, notify)
@@ -256,52 +285,29 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
     torch.set_num_threads(threads)
     machine = environment.capture(device=spec.hardware.device, threads=threads, command=options.command)
     started, clock = now(), time.monotonic()
-    store.write_text(folder / "spec.toml", loaded.text)
     cells = select(plan_cells(spec), options.only)
-    run = Run(loaded, folder, options, notify, machine)
+    store.write_text(folder / "spec.toml", loaded.text)
     notify(RunStarted(spec.study.title, len(cells)))
-    records: list[CellRecord] = []
-    models: list[ModelRecord] = []
-    data: list[DataRecord] = []
-    alerts: list[Alert] = []
-    problem: SparsityReportError | None = None
-    for model in spec.model:
-        own = [cell for cell in cells if cell.node.model == model.name]
-        try:
-            prepared, finished_cells = run_model(run, model, own, len(records), len(cells))
-        except EnvironmentProblem as unreachable:
-            if len(spec.model) == 1:
-                raise
-            problem = problem or unreachable
-            records += [unfinished(cell, unreachable.message) for cell in own]
-            models.append(describe.absent_model(model))
-            continue
-        records += finished_cells
-        dense = prepared.dense
-        models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, own))
-        data.append(describe.data_record(spec, model.name, prepared.text, prepared.windows))
-        alerts += [Alert(text=text) for text in prepared.text.alerts]
-    if problem is not None and not data:
-        raise problem
+    gathered = run_models(Run(loaded, folder, options, notify, machine), cells)
     results = Results(
         tool=environment.tool(),
         study=describe.study_record(loaded),
         spec=SpecRecord(
-            file=Path(loaded.file).name, text=loaded.text, sha256=loaded.sha256, overrides=tuple(loaded.overrides)
+            file=Path(loaded.file).name, text=loaded.text, sha256=loaded.sha256, overrides=loaded.overrides
         ),
         quick=options.quick,
-        models=tuple(models),
-        data=tuple(data),
+        models=tuple(gathered.models),
+        data=tuple(gathered.data),
         environment=machine.model_copy(update={"started": started, "finished": now()}),
         entries=describe.entries(spec, cells),
         quantities=describe.quantities(spec),
-        cells=tuple(records),
-        checks=tuple(contract_checks(records)),
-        alerts=tuple(dict.fromkeys(alerts)),
+        cells=tuple(gathered.cells),
+        checks=tuple(contract_checks(gathered.cells)),
+        alerts=tuple(dict.fromkeys(gathered.alerts)),
         seconds=round(time.monotonic() - clock, 3),
     )
     results = results.model_copy(update={"checks": (*results.checks, *evaluate(spec.expect, results))})
     store.write(folder, results)
-    failed = sum(record.status == "failed" for record in records)
-    notify(RunFinished(len(records) - failed, failed, results.seconds))
+    failed = sum(record.status == "failed" for record in results.cells)
+    notify(RunFinished(len(results.cells) - failed, failed, results.seconds))
     return results

@@ -6,7 +6,6 @@ The dense weights stay where they are; a state is cheap to keep and to throw awa
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from ..contracts import Pattern
 from ..errors import Problem, SpecError
 from ..models.anatomy import Anatomy, Matrix, read, rows_of
 from ..selection import keep_masks
+from ..targeting import is_targeted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,13 +55,7 @@ def targeted(anatomy: Anatomy, target: Target) -> tuple[Matrix, ...]:
         for group in ("embedding", "norm")
         if group in target.groups
     ]
-    matrices = tuple(
-        matrix
-        for matrix in anatomy.matrices
-        if matrix.shape.group in target.groups
-        and any(fnmatch.fnmatchcase(matrix.shape.path, glob) for glob in target.include)
-        and not any(fnmatch.fnmatchcase(matrix.shape.path, glob) for glob in target.exclude)
-    )
+    matrices = tuple(matrix for matrix in anatomy.matrices if is_targeted(matrix.shape, target))
     problems += [
         Problem(
             "target.groups",

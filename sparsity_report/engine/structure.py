@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..models.anatomy import read
-from .variant import component_bytes, executed_weights, model_bytes
+from .variant import component_bytes, model_bytes
 
 if TYPE_CHECKING:
     from torch.nn import Module
@@ -68,14 +68,13 @@ def executed_by_group(anatomy: Anatomy, variant: Variant) -> dict[str, int]:
     """Weights multiplied per token in each group; look-ups and norms multiply no matrix."""
     totals = dict.fromkeys(anatomy.shape.groups, 0)
     totals.setdefault("lm_head", 0)
-    executed = executed_weights(variant)
     counted: set[str] = set()
     for matrix in anatomy.matrices:
-        if matrix.module not in executed:
+        if matrix.module not in variant.executed:
             totals[matrix.shape.group] += matrix.shape.numel
-        elif matrix.module not in counted:
+        elif matrix.module not in counted:  # the slices of a fused projection are executed together
             counted.add(matrix.module)
-            totals[matrix.shape.group] += executed[matrix.module]
+            totals[matrix.shape.group] += variant.executed[matrix.module]
     return totals
 
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from .. import registry
-from ..models.anatomy import module_weight_OI
+from ..models.anatomy import is_transposed, module_weight_OI
 from .state import module_keep_mask
 
 if TYPE_CHECKING:
@@ -30,54 +29,66 @@ class FormattedLinear(nn.Module):
 
     def __init__(self, weight_OI: Tensor, bias: Tensor | None, choice: FormatChoice, pattern: Pattern) -> None:
         super().__init__()
-        self.format = registry.get("formats", choice.entry)
-        self.pattern = pattern
-        self.out_features, self.in_features = weight_OI.shape
-        encoded = self.format.encode(weight_OI, pattern, self.format.Params.model_validate(choice.params))
-        self.components = tuple(encoded)
-        for component, tensor in encoded.items():
+        module = registry.get("formats", choice.entry)
+        self.entry, self.pattern, self.product = choice.entry, pattern, module.apply
+        self.shape = (weight_OI.shape[0], weight_OI.shape[1])
+        for component, tensor in module.encode(weight_OI, pattern, module.Params.model_validate(choice.params)).items():
             self.register_buffer(component, tensor)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
-    def tensors(self) -> dict[str, Tensor]:
-        return {component: self.get_buffer(component) for component in self.components}
-
     def forward(self, x: Tensor) -> Tensor:
-        shape = (self.out_features, self.in_features)
-        y: Tensor = self.format.apply(self.tensors(), shape, self.pattern, x, self.bias)
+        y: Tensor = self.product(self._buffers, self.shape, self.pattern, x, self.bias)
         return y
 
     def extra_repr(self) -> str:
-        return f"{self.in_features} → {self.out_features}, {self.format.INFO.name}"
+        return f"{self.shape[1]} → {self.shape[0]}, {self.entry}"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """An executable model and the layers that a format holds, by module path."""
+    """An executable model; by path of each targeted module, its weight's tensors and the weights it multiplies."""
 
     model: nn.Module
-    layers: dict[str, FormattedLinear]
+    tensors: dict[str, dict[str, Tensor]]
+    executed: dict[str, int]
 
 
-def shared_copy(model: nn.Module) -> nn.Module:
+def shared_copy(module: nn.Module) -> nn.Module:
     """A copy of the module tree that owns no tensor: parameters and buffers are the original's."""
-    memo = {id(tensor): tensor for tensor in chain(model.parameters(), model.buffers())}
-    return copy.deepcopy(model, memo)
+    memo = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
+    return copy.deepcopy(module, memo)
+
+
+def with_weight(original: nn.Module, weight_OI: Tensor) -> nn.Module:
+    """The same kind of layer with another weight: zeros in place run the very kernel that dense runs."""
+    layer = shared_copy(original)
+    layer.weight = nn.Parameter(weight_OI.t() if is_transposed(original) else weight_OI, requires_grad=False)
+    return layer
+
+
+def masked_weight_OI(state: ModelState, path: str) -> Tensor:
+    """A whole module's weight as the state has it, (O, I)."""
+    weight_OI = module_weight_OI(state.model.get_submodule(path)).detach()
+    mask = module_keep_mask(state, path, (weight_OI.shape[0], weight_OI.shape[1]))
+    return weight_OI if mask is None else weight_OI.masked_fill(~mask.to(weight_OI.device), 0.0)
 
 
 def build(state: ModelState, choice: FormatChoice) -> Variant:
     """The state executed in a format: the targeted layers hold only that format's tensors."""
-    model = shared_copy(state.model)
-    layers = {}
+    entry = registry.get("formats", choice.entry)
+    variant = Variant(shared_copy(state.model).eval(), {}, {})
     for path in dict.fromkeys(matrix.module for matrix in state.targets):
-        original = state.model.get_submodule(path)
-        weight_OI = module_weight_OI(original)
-        mask = module_keep_mask(state, path, (weight_OI.shape[0], weight_OI.shape[1]))
-        if mask is not None:
-            weight_OI = weight_OI.masked_fill(~mask, 0.0)
-        layers[path] = FormattedLinear(weight_OI.detach(), original.bias, choice, state.pattern)
-        model.set_submodule(path, layers[path])
-    return Variant(model.eval(), layers)
+        original, weight_OI = state.model.get_submodule(path), masked_weight_OI(state, path)
+        if entry.IN_PLACE:
+            layer = with_weight(original, weight_OI)
+            variant.tensors[path] = {"dense": layer.get_parameter("weight")}
+        else:
+            layer = FormattedLinear(weight_OI, original.bias, choice, state.pattern)  # type: ignore[arg-type]  # a Tensor or None
+            variant.tensors[path] = dict(layer.named_buffers())
+        values = variant.tensors[path].get("values")
+        variant.executed[path] = values.numel() if entry.SKIPS_ZEROS and values is not None else weight_OI.numel()
+        variant.model.set_submodule(path, layer)
+    return variant
 
 
 def leaf_tensors(tensor: Tensor) -> Iterator[Tensor]:
@@ -91,8 +102,8 @@ def leaf_tensors(tensor: Tensor) -> Iterator[Tensor]:
 
 def stored_bytes(*tensors: Tensor) -> int:
     """Bytes of the distinct tensors: those that begin at the same address (tied weights) count once."""
-    distinct = {leaf.data_ptr(): leaf.nbytes for leaf in chain.from_iterable(map(leaf_tensors, tensors)) if leaf.nbytes}
-    return sum(distinct.values())
+    leaves = chain.from_iterable(map(leaf_tensors, tensors))
+    return sum({leaf.data_ptr(): leaf.nbytes for leaf in leaves if leaf.nbytes}.values())
 
 
 def model_bytes(model: nn.Module) -> int:
@@ -103,23 +114,7 @@ def model_bytes(model: nn.Module) -> int:
 def component_bytes(variant: Variant) -> dict[str, int]:
     """Bytes of the targeted layers' weights by component (values, indices, pointers, positions, dense)."""
     totals: dict[str, int] = {}
-    for layer in variant.layers.values():
-        for component, tensor in layer.tensors().items():
+    for tensors in variant.tensors.values():
+        for component, tensor in tensors.items():
             totals[component] = totals.get(component, 0) + stored_bytes(tensor)
     return totals
-
-
-def executed_weights(variant: Variant) -> dict[str, int]:
-    """Weights that each targeted layer multiplies per token: the stored values if the format skips zeros, else all."""
-    return {
-        path: layer.get_buffer("values").numel()
-        if layer.format.SKIPS_ZEROS and "values" in layer.components
-        else layer.out_features * layer.in_features
-        for path, layer in variant.layers.items()
-    }
-
-
-@torch.inference_mode()
-def logits(model: nn.Module, ids_NT: Tensor) -> Tensor:
-    """(N, T, V) float32 logits."""
-    return model(input_ids=ids_NT, use_cache=False).logits.float()

@@ -4,6 +4,7 @@ Storage and execution formats, one file each. A format is lossless: what loses i
 An entry exports
 - `INFO` and `Params`,
 - `SKIPS_ZEROS`: whether its execution multiplies only by the stored values,
+- `IN_PLACE`: whether the weight stays an ordinary dense parameter of its layer,
 - `refuses(pattern) -> str`: why it cannot hold a pattern, or "",
 - `stored_bytes(rows, cols, kept, value_bytes, pattern, params) -> dict[str, int]`: bytes per component, by arithmetic,
 - `encode(weight_OI, pattern, params) -> dict[str, Tensor]`: the tensors that are stored, named by component,

@@ -25,6 +25,7 @@ INFO = Info(
     cite="saad2003iterative",
 )
 SKIPS_ZEROS = True
+IN_PLACE = False
 
 
 class Params(contracts.Params):

@@ -16,6 +16,7 @@ INFO = Info(
     spoken="bytes are out features times in features times bytes per value",
 )
 SKIPS_ZEROS = False
+IN_PLACE = True
 
 
 class Params(NoParams):

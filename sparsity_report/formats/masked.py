@@ -5,7 +5,18 @@ from __future__ import annotations
 from ..contracts import Info
 from .dense import Params, apply, decode, encode, fallback, refuses, stored_bytes
 
-__all__ = ["INFO", "SKIPS_ZEROS", "Params", "apply", "decode", "encode", "fallback", "refuses", "stored_bytes"]
+__all__ = [
+    "INFO",
+    "IN_PLACE",
+    "SKIPS_ZEROS",
+    "Params",
+    "apply",
+    "decode",
+    "encode",
+    "fallback",
+    "refuses",
+    "stored_bytes",
+]
 
 INFO = Info(
     name="masked",
@@ -15,3 +26,4 @@ INFO = Info(
     cite="gale2019state",
 )
 SKIPS_ZEROS = False
+IN_PLACE = True

@@ -26,6 +26,7 @@ INFO = Info(
     spoken="bytes are, for each out feature, N values for each group of M, and their positions in whole bytes",
     cite="mishra2021accelerating",
 )
+IN_PLACE = False
 SKIPS_ZEROS = False
 """Unpacking per call multiplies by the zeros again; only CUDA's semi-structured product skips them."""
 

@@ -1,0 +1,5 @@
+"""`python -m sparsity_report`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,117 @@
+"""`plan`: the cells, what is finished, and bytes, memory and time by arithmetic; no torch, no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .. import estimate
+from ..contracts import ModelRequest
+from ..models import arithmetic, loading
+from ..planning import plan_cells
+from ..resources import spec_file
+from ..results.store import read_json
+from ..spec.load import load_spec
+from .run import run_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..contracts import Cell
+    from ..spec.load import LoadedSpec
+    from ..spec.model import Model
+
+MIB = 2**20
+
+
+def state_of(folder: Path, cell: Cell) -> str:
+    """Whether the run folder holds the cell; whether it still fits is known only when the model is loaded."""
+    kept = read_json(folder / "cells" / f"{cell.id}.json")
+    status = kept["cell"]["status"] if isinstance(kept, dict) and "cell" in kept else None
+    return {None: "to run", "failed": "to retry"}.get(status, "finished")
+
+
+def plan_model(loaded: LoadedSpec, model: Model, cells: Sequence[Cell]) -> dict[str, Any]:
+    """What arithmetic says about one model; "unresolved" where its config is not known here."""
+    config = loading.config(ModelRequest(model.source, model.revision, model.dtype, True, str(loaded.folder)))
+    shape = None if config is None else arithmetic.shape_of(config)
+    head = {"id": model.name, "source": model.source}
+    if shape is None:
+        return head | {"accounting": "unresolved", "memory_bytes": "unresolved", "seconds": "unresolved"}
+    return head | {
+        "accounting": estimate.account(shape, loaded.spec, model, cells),
+        "memory_bytes": estimate.memory_bytes(shape, loaded.spec, model, cells),
+        "seconds": round(estimate.seconds(shape, loaded.spec, cells)),
+    }
+
+
+def describe(loaded: LoadedSpec, folder: Path) -> dict[str, Any]:
+    """The whole plan as plain data."""
+    cells = plan_cells(loaded.spec)
+    return {
+        "spec": str(loaded.file),
+        "folder": str(folder),
+        "cells": [
+            {"id": cell.id, "model": cell.node.model, "node": cell.node.key, "timed": cell.timed, "state": state}
+            for cell in cells
+            for state in [state_of(folder, cell)]
+        ],
+        "models": [
+            plan_model(loaded, model, [cell for cell in cells if cell.node.model == model.name])
+            for model in loaded.spec.model
+        ],
+    }
+
+
+def text(plan: dict[str, Any]) -> str:
+    """The plan for a reader: a line a cell, and the sums."""
+    sizes = {
+        name: cell
+        for model in plan["models"]
+        if model["accounting"] != "unresolved"
+        for name, cell in model["accounting"]["cells"].items()
+    }
+    width = max(len(cell["id"]) for cell in plan["cells"])
+    lines = [f"{len(plan['cells'])} cells → {plan['folder']}"]
+    for cell in plan["cells"]:
+        size = sizes.get(cell["id"])
+        amount = (
+            f"{size['model_bytes'] / MIB:10.2f} MiB  {size['ratio_to_dense']:5.2f} × dense" if size else "unresolved"
+        )
+        lines.append(f"  {cell['id']:<{width}}  {cell['state']:<8}  {amount}{'  timed' if cell['timed'] else ''}")
+    for model in plan["models"]:
+        lines += model_text(model)
+    return "\n".join(lines)
+
+
+def model_text(model: dict[str, Any]) -> list[str]:
+    if model["accounting"] == "unresolved":
+        return [f"{model['source']}: unresolved (its config is neither shipped nor in the local cache)"]
+    account = model["accounting"]
+    even = account["break_even"]
+    return [
+        f"{model['source']}: {account['prunable']:,} prunable of {account['parameters']:,} parameters "
+        f"({account['prunable_fraction']:.1%}), dense {account['dense_bytes'] / MIB:.2f} MiB",
+        *(
+            f"  CSR with {name.removeprefix('csr-int')}-bit indices is smaller than dense above {value:.2%} sparsity"
+            for name, value in even.items()
+            if value is not None
+        ),
+        f"  about {model['seconds']} s and {model['memory_bytes'] / MIB:,.0f} MiB of memory (rough)",
+    ]
+
+
+def plan(
+    spec: Annotated[str, typer.Argument(help="A spec file, or the name of a shipped one.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE on top of the spec.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Plan the rehearsal.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print plain data.")] = False,
+) -> None:
+    """Show the cells, what is finished, and what they will take."""
+    loaded = load_spec(spec_file(spec), overrides=tuple(overrides or ()))
+    result = describe(loaded, run_folder(out, loaded.spec.study.slug or loaded.slug, quick))
+    typer.echo(json.dumps(result, indent=2, ensure_ascii=False) if as_json else text(result))

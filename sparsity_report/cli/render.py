@@ -1,0 +1,23 @@
+"""`render`: the report again from stored results, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def render(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a results.json.")],
+    out: Annotated[Path | None, typer.Option(help="Where the files go; by default beside the results.")] = None,
+    output: Annotated[list[str] | None, typer.Option(help="html or pdf; by default what the spec asks for.")] = None,
+) -> None:
+    """Rebuild report, figures and tables from results.json."""
+    from ..report.render import render as render_files
+    from ..results import store
+
+    results = store.read(run)
+    folder = out or store.results_file(run).parent
+    for file in render_files(results, folder, tuple(output or results.study.outputs)):
+        typer.echo(file)

@@ -1,0 +1,118 @@
+"""A model of the Hugging Face hub. Its revision is resolved to a commit; only safetensors are fetched."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...contracts import Info
+from ...errors import EnvironmentProblem
+from ..arithmetic import known_config
+from . import directory
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
+
+    from ...contracts import ModelRequest
+    from ..loading import LoadedModel
+
+INFO = Info(name="hub", summary='a Hugging Face hub id ("facebook/opt-125m"), its revision pinned to a commit')
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+FETCHED = (".json", ".safetensors", ".txt", ".model")
+TIMEOUT_S = 10.0
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+
+
+def matches(source: str) -> bool:
+    return HUB_ID.fullmatch(source) is not None
+
+
+def cached_folder(request: ModelRequest) -> Path | None:
+    """The snapshot in the local cache that the revision names, or None. Its name is the commit."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(request.source, "config.json", revision=request.revision or None)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def config(request: ModelRequest) -> dict[str, Any] | None:
+    """From the local cache, else a well-known model's facts."""
+    folder = cached_folder(request)
+    return (directory.read_config(folder) if folder else None) or known_config(request.source)
+
+
+def load(request: ModelRequest) -> LoadedModel:
+    from ..loading import LoadedModel, quiet_transformers, read_pretrained
+
+    with quiet_transformers():
+        folder, licence = (reached_cache(request, "offline was asked for"), "") if request.offline else fetch(request)
+    directory.check(folder)
+    model, tokenizer = read_pretrained(folder, request.dtype)
+    return LoadedModel(model, tokenizer, INFO.name, request.source, revision=folder.name, licence=licence)
+
+
+def fetch(request: ModelRequest) -> tuple[Path, str]:
+    """The snapshot's folder, with what the cache lacked downloaded, and the licence. Raises EnvironmentProblem."""
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    # Of whichever HTTP library this version of the hub client speaks through: requests, httpx or httpx2.
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # isort: skip
+
+    try:
+        info = HfApi().model_info(request.source, revision=request.revision or None, timeout=TIMEOUT_S)
+        paths = [
+            hf_hub_download(request.source, name, revision=info.sha, etag_timeout=TIMEOUT_S)
+            for name in wanted_files(info)
+        ]
+    except GatedRepoError as error:
+        raise unreachable(request, "its owner asks you to accept terms first; then: hf auth login") from error
+    except RepositoryNotFoundError as error:
+        raise unreachable(request, "there is no such model there, or it is private") from error
+    except RevisionNotFoundError as error:
+        raise unreachable(request, f"it has no revision {request.revision!r}") from error
+    except (OSError, HTTPError) as error:
+        if getattr(error, "errno", None) in NO_ROOM:
+            raise EnvironmentProblem(
+                f"{request.source} cannot be stored: {error}",
+                remedy="Make room, or point HF_HOME at a disk that has it.",
+            ) from error
+        return reached_cache(request, "the hub is out of reach"), ""
+    return Path(paths[0]).parent, str(getattr(info.card_data, "license", None) or "")
+
+
+def wanted_files(info: ModelInfo) -> list[str]:
+    """Names of the files to fetch, config.json first. Raises EnvironmentProblem where the weights are pickled."""
+    names = [each.rfilename for each in info.siblings or ()]
+    wanted = [
+        name for name in names if "/" not in name and name.endswith(FETCHED) and not name.startswith("consolidated")
+    ]
+    if not any(name.endswith(".safetensors") for name in wanted):
+        raise EnvironmentProblem(
+            f"{info.id} holds no safetensors at {info.sha}, and other weights are never unpickled: they could run any "
+            "code.",
+            remedy='Many such models have a pull request "Adding safetensors variant of this model": give its '
+            f'revision = "refs/pr/N" (see https://huggingface.co/{info.id}/discussions), or convert a copy that you '
+            "trust and name its directory.",
+        )
+    return sorted(wanted, key=lambda name: name != "config.json")
+
+
+def reached_cache(request: ModelRequest, why: str) -> Path:
+    """The cached snapshot for when the hub cannot be asked. Raises EnvironmentProblem."""
+    folder = cached_folder(request)
+    if folder is None:
+        raise unreachable(request, f"{why}, and the local cache does not hold it")
+    return folder
+
+
+def unreachable(request: ModelRequest, why: str) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"the model {request.source!r} cannot be had from the Hugging Face hub: {why}.",
+        remedy=f"Where there is a network: hf download {request.source}\n"
+        "A local copy works as well: give its directory, beginning with ./\n"
+        "The offline twin of the OPT study needs no download: sparsity-report run quickstart",
+    )

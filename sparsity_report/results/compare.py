@@ -1,0 +1,162 @@
+"""
+Two runs beside each other, by the kind of noise that each number has.
+
+Counted numbers must be equal. Float numbers may differ by rounding. Timings are compared by their intervals, and only
+when both runs come from one machine with the same software and threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import CANNOT_CHECK, CHECK_FAILED, OK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .model import CellRecord, Measurement, Results
+
+Verdict = Literal["same", "better", "worse", "changed", "lost", "new", "not_comparable"]
+Key = tuple[str, tuple[tuple[str, object], ...]]
+
+FLOAT_TOLERANCE = 1e-6
+"""
+Relative. Float32 rounds at 6e-8; sums over thousands of tokens, taken in another order by another number of threads,
+move their mean by some 1e-7. A change that a reader of four digits could ever see is far above.
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One number (or a cell's status) in both runs; null where a run lacks it."""
+
+    cell: str
+    metric: str
+    conditions: dict[str, object]
+    old: float | str | None
+    new: float | str | None
+    noise: str
+    verdict: Verdict
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every number of two runs, and the cells that only one of them has."""
+
+    differences: tuple[Difference, ...]
+    only_old: tuple[str, ...]
+    only_new: tuple[str, ...]
+
+    @property
+    def changes(self) -> tuple[Difference, ...]:
+        """What differs beyond its noise, timings included."""
+        return tuple(each for each in self.differences if each.verdict in ("better", "worse", "changed", "lost"))
+
+    @property
+    def exit_code(self) -> int:
+        """
+        6 when a counted or float number changed or was lost; 7 when nothing could be compared. Timings decide nothing:
+        they depend on the hour.
+        """
+        if self.only_old or any(each.noise != "timing" for each in self.changes):
+            return CHECK_FAILED
+        return OK if self.compared else CANNOT_CHECK
+
+    @property
+    def compared(self) -> bool:
+        """Whether any number stands beside its like; that two cells have the same status says little."""
+        judged = ("same", "better", "worse", "changed")
+        return any(each.verdict in judged and each.metric != "status" for each in self.differences)
+
+
+def keyed(cell: CellRecord) -> dict[Key, Measurement]:
+    return {(each.metric, tuple(sorted(each.conditions.items()))): each for each in cell.metrics}
+
+
+def texts(results: Results, model: str) -> set[tuple[str, ...]]:
+    """Fingerprints of what a model was evaluated on: two values are only comparable on the same tokens."""
+    return {
+        (each.corpus, each.protocol, each.token_ids_sha256, str(each.predicted_tokens))
+        for each in results.data
+        if each.role == "evaluation" and each.model == model
+    }
+
+
+def direction(old: Measurement, new: Measurement) -> Verdict:
+    """Better or worse where the metric has a good side; old and new values differ and are finite."""
+    if old.value is None or new.value is None or new.direction == "none":
+        return "changed"
+    return "better" if (new.value < old.value) == (new.direction == "lower") else "worse"
+
+
+def same_float(old: float, new: float) -> bool:
+    return abs(new - old) <= FLOAT_TOLERANCE * max(abs(old), abs(new))
+
+
+def judge_timing(old: Measurement, new: Measurement, same_machine: bool) -> tuple[Verdict, str]:
+    """Intervals that overlap are no difference."""
+    if not same_machine:
+        return "not_comparable", "another machine, software or number of threads"
+    if old.ci is None or new.ci is None:
+        return "not_comparable", "no interval"
+    overlap = old.ci[0] <= new.ci[1] and new.ci[0] <= old.ci[1]
+    return ("same", "") if overlap else (direction(old, new), "")
+
+
+def judge(old: Measurement, new: Measurement, *, same_machine: bool, same_text: bool) -> tuple[Verdict, str]:
+    """The verdict on one number, and why it could not be compared."""
+    if "corpus" in new.conditions and not same_text:
+        return "not_comparable", "evaluated on other text or by another protocol"
+    if old.unit != new.unit:
+        return "not_comparable", f"{old.unit} became {new.unit}"
+    if old.value is None or new.value is None:
+        if old.value is new.value:
+            return "same", ""
+        return ("worse" if new.value is None else "better"), "not finite in one of the runs"
+    if new.noise == "timing":
+        return judge_timing(old, new, same_machine)
+    equal = old.value == new.value if new.noise == "exact" else same_float(old.value, new.value)
+    return ("same", "") if equal else (direction(old, new), "")
+
+
+def compare_cells(old: CellRecord, new: CellRecord, *, same_machine: bool, same_text: bool) -> Iterator[Difference]:
+    """Status first, then every number of either run."""
+    verdict: Verdict = "same"
+    if old.status != new.status:
+        verdict = "worse" if old.status == "ok" else "better" if new.status == "ok" else "changed"
+    why = new.reason if verdict != "same" else ""
+    yield Difference(new.id, "status", {}, old.status, new.status, "exact", verdict, why)
+    before, after = keyed(old), keyed(new)
+    for key in {**before, **after}:
+        ours, theirs = before.get(key), after.get(key)
+        conditions = dict(key[1])
+        if ours is not None and theirs is not None:
+            verdict, why = judge(ours, theirs, same_machine=same_machine, same_text=same_text)
+            yield Difference(new.id, key[0], conditions, ours.value, theirs.value, theirs.noise, verdict, why)
+        elif ours is not None:
+            yield Difference(new.id, key[0], conditions, ours.value, None, ours.noise, "lost")
+        elif theirs is not None:
+            yield Difference(new.id, key[0], conditions, None, theirs.value, theirs.noise, "new")
+
+
+def compare(old: Results, new: Results) -> Comparison:
+    """Cells are the same when their ids are: an id hashes all that makes a cell."""
+    before = {cell.id: cell for cell in old.cells}
+    after = {cell.id: cell for cell in new.cells}
+    print_old, print_new = old.environment.fingerprint, new.environment.fingerprint
+    differences: list[Difference] = []
+    for name in (name for name in before if name in after):
+        model = after[name].variant.model
+        differences += compare_cells(
+            before[name],
+            after[name],
+            same_machine=bool(print_old) and print_old == print_new,
+            same_text=texts(old, model) == texts(new, model),
+        )
+    return Comparison(
+        tuple(differences),
+        tuple(name for name in before if name not in after),
+        tuple(name for name in after if name not in before),
+    )

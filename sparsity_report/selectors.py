@@ -1,0 +1,64 @@
+"""Which cells a `where = { … }` means, before the run (planned cells) and after it (their records)."""
+
+from __future__ import annotations
+
+import fnmatch
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .contracts import Cell, Stage
+    from .results.model import CellRecord, StageRecord
+
+KEYS = ("id", "variant", "model", "method", "pattern", "scope", "sparsity", "format", "replicate")
+"""What every cell can be selected by; a format's own parameters come on top."""
+
+Facts = dict[str, Any]
+
+
+def pruning_facts(stages: Iterable[Stage] | Iterable[StageRecord]) -> Facts:
+    """Method, pattern, scope and sparsity as asked for. N:M has no sparsity of its own here: select it by pattern."""
+    for stage in stages:
+        if stage.op == "prune":
+            asked = {key: stage.params[key] for key in ("pattern", "scope", "sparsity") if stage.params.get(key)}
+            return {"method": stage.entry, **asked}
+    return {}
+
+
+def facts_of_cell(cell: Cell) -> Facts:
+    """What a planned cell is, flat."""
+    identity = {"id": cell.id, "variant": cell.variant, "model": cell.node.model, "replicate": cell.replicate}
+    return {**cell.format.params, **pruning_facts(cell.node.stages), "format": cell.format.entry, **identity}
+
+
+def facts_of_record(record: CellRecord) -> Facts:
+    """The same of a finished cell. Its variant is the spec's [[variant]]; "dense" is the reference."""
+    variant = record.variant
+    identity = {"id": record.id, "variant": variant.id, "model": variant.model, "replicate": variant.replicate}
+    return {**variant.format.params, **pruning_facts(variant.stages), "format": variant.format.entry, **identity}
+
+
+def agrees(fact: Any, wanted: Any) -> bool:
+    """Numbers by value ("0.30" is 0.3), text by glob."""
+    if isinstance(wanted, int | float | Decimal):
+        try:
+            return Decimal(str(fact)) == Decimal(str(wanted))
+        except ArithmeticError:
+            return False
+    return fnmatch.fnmatchcase(str(fact), str(wanted))
+
+
+def matches(facts: Facts, where: Mapping[str, Any]) -> bool:
+    return all(key in facts and agrees(facts[key], wanted) for key, wanted in where.items())
+
+
+def selects(cell: Cell, where: Mapping[str, Any]) -> bool:
+    """Whether `where` means this planned cell. An empty `where` means every cell."""
+    return matches(facts_of_cell(cell), where)
+
+
+def selects_record(record: CellRecord, where: Mapping[str, Any]) -> bool:
+    """Whether `where` means this finished cell."""
+    return matches(facts_of_record(record), where)

@@ -1,0 +1,237 @@
+"""From a TOML file to a frozen `Spec`, or to every problem in it at once, with file, line and hint."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from pydantic import ValidationError
+
+from ..errors import Problem, SpecError, UsageError
+from . import rules
+from .findings import Finding, dotted, from_pydantic, in_the_text
+from .locate import Loc, lines_of, locate
+from .model import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+@dataclass(frozen=True)
+class LoadedSpec:
+    """
+    A valid spec and where it came from. Relative paths in it count from `folder`.
+
+    `text` is the file as it was written; what it extends follows as comments. `sha256` is of `text`.
+    """
+
+    spec: Spec
+    text: str
+    sha256: str
+    file: str
+    overrides: tuple[str, ...]
+    folder: Path
+
+    @property
+    def slug(self) -> str:
+        """The study's short name when it gives none."""
+        return Path(self.file).stem
+
+
+@dataclass(frozen=True)
+class Source:
+    """TOML texts and the data that came of them: the file, what it extends, and what `--set` put on top."""
+
+    file: Path
+    text: str
+    data: dict[str, Any]
+    base: Path | None = None
+    base_text: str = ""
+    set_locs: tuple[Loc, ...] = ()
+
+
+def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
+    """
+    Reads, merges and checks a spec. Each override is `KEY.KEY=VALUE`, the value as TOML writes it or a bare word.
+
+    Raises SpecError with every problem; UsageError for what is not a file and for malformed overrides.
+    """
+    source = overridden(extended(parse(path)), overrides)
+    try:
+        spec = Spec.model_validate(frozen(source.data), strict=True)
+    except ValidationError as error:
+        found = from_pydantic(error, source.data, Spec)
+        refuse(source, (*found, *beyond(found, source.data)))
+    if broken := rules.findings(spec):
+        refuse(source, broken)
+    text = source.text
+    if source.base is not None:
+        lines = [f"extends {source.base.name}:", *source.base_text.splitlines()]
+        text += "\n" + "".join(f"# {line}".rstrip() + "\n" for line in lines)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return LoadedSpec(spec, text, sha256, str(path), tuple(overrides), path.parent)
+
+
+def frozen(data: Any) -> Any:
+    """Arrays as tuples, so that strict validation accepts them and nothing can change them."""
+    if isinstance(data, dict):
+        return {key: frozen(value) for key, value in data.items()}
+    return tuple(frozen(value) for value in data) if isinstance(data, list) else data
+
+
+def beyond(found: Sequence[Finding], data: dict[str, Any]) -> tuple[Finding, ...]:
+    """What the rules say about the parts whose shape is right, so that one reading shows every problem."""
+    sound = data
+    for finding in found:
+        sound = without(sound, finding.loc)
+    try:
+        spec = Spec.model_validate(frozen(sound), strict=True)
+    except ValidationError:
+        return ()
+    wrong = [finding.loc for finding in found]
+    return tuple(
+        each
+        for each in rules.findings(spec)
+        if not any(each.loc[: len(loc)] == loc or loc[: len(each.loc)] == each.loc for loc in wrong)
+    )
+
+
+def without(data: Any, loc: Loc) -> Any:
+    """A copy of `data` without the table entry that `loc` lies in; an array keeps its length and so its numbering."""
+    if isinstance(data, list) and loc and isinstance(loc[0], int) and loc[0] < len(data):
+        return [without(each, loc[1:]) if at == loc[0] else each for at, each in enumerate(data)]
+    if not (isinstance(data, dict) and loc and loc[0] in data):
+        return data
+    key, below = str(loc[0]), without(data[loc[0]], loc[1:])
+    if below == data[key]:
+        return {name: value for name, value in data.items() if name != key}
+    return {**data, key: below}
+
+
+def read(path: Path) -> str:
+    """The file's text. Raises UsageError if there is none, SpecError if it is not UTF-8 or empty."""
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a folder", remedy="give the spec's file, such as specs/quickstart.toml") from None
+    except OSError as problem:
+        raise UsageError(f"the spec {path} cannot be read: {problem.strerror}") from None
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")  # a byte order mark, as some editors write, is no fault
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        hint = "save the file as UTF-8"
+        found = Problem("", f"byte {problem.start} is not UTF-8", line, hint)
+        raise SpecError(found, file=str(path)) from None
+    if not text.strip():
+        raise SpecError(
+            Problem("", "the file is empty", 0, "sparsity-report init writes one to start from"), file=str(path)
+        )
+    return text
+
+
+def parse(path: Path) -> Source:
+    """TOML to plain data; numbers with a point become decimals, exactly as written."""
+    text = read(path)
+    try:
+        return Source(path, text, tomllib.loads(text, parse_float=Decimal))
+    except tomllib.TOMLDecodeError as problem:
+        raise SpecError(syntax_problem(problem, text), file=str(path), text=text) from None
+
+
+def syntax_problem(problem: tomllib.TOMLDecodeError, text: str) -> Problem:
+    """Before Python 3.14 the place is only in the message, after "at line"."""
+    message = str(problem)
+    found = re.search(r"\(at line (\d+), column (\d+)\)$", message)
+    line, column = map(int, found.groups()) if found else (text.count("\n") + 1, 0)
+    what = re.sub(r" \(at [^)]*\)$", "", message)
+    where = f"column {column}" if column else "at the end of the file"
+    return Problem("", f"not valid TOML, {where}: {what[:1].lower()}{what[1:]}", line)
+
+
+def extended(source: Source) -> Source:
+    """`extends = "base.toml"`, once: tables merge, everything else is replaced."""
+    if "extends" not in source.data:
+        return source
+    own = {key: value for key, value in source.data.items() if key != "extends"}
+    name = source.data["extends"]
+    if not isinstance(name, str) or Path(name).is_absolute():
+        refuse(source, [Finding(("extends",), "must be the path of another spec, relative to this one")])
+    path = source.file.parent / name
+    if not path.is_file():
+        refuse(source, [Finding(("extends",), f"there is no file {name!r}", f"looked for {path}")])
+    base = parse(path)
+    if "extends" in base.data:
+        refuse(source, [Finding(("extends",), f"{name!r} extends a spec itself: one level is all there is")])
+    return Source(source.file, source.text, merged(base.data, own), path, base.text)
+
+
+def merged(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in top.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        result[key] = merged(base[key], value) if both else value
+    return result
+
+
+def overridden(source: Source, overrides: Sequence[str]) -> Source:
+    """`variant.0.sparsity=0.5` sets one value; numbers index arrays. Raises UsageError."""
+    data, locs = source.data, []
+    for override in overrides:
+        path, equals, value = override.partition("=")
+        keys = [key.strip() for key in path.split(".")]
+        if not equals or not all(keys):
+            raise UsageError(f"--set {override!r} is not KEY=VALUE", remedy="such as --set variant.0.sparsity=0.5")
+        loc = tuple(int(key) if key.isdecimal() else key for key in keys)
+        data = replaced(data, loc, toml_value(value.strip()), override)
+        locs.append(loc)
+    return Source(source.file, source.text, data, source.base, source.base_text, tuple(locs))
+
+
+def toml_value(text: str) -> Any:
+    """A TOML value; what is none is text: `--set study.title=Quick` needs no quotes."""
+    try:
+        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def replaced(data: Any, loc: Loc, value: Any, override: str) -> Any:
+    """A copy of `data` with `value` at `loc`; tables on the way are made, array elements are not."""
+    if not loc:
+        return value
+    key, rest = loc[0], loc[1:]
+    if isinstance(data, list):
+        if not isinstance(key, int) or key >= len(data):
+            count = f"{len(data)} element{'' if len(data) == 1 else 's'}, numbered from 0"
+            raise UsageError(f"--set {override!r}: {key!r} is no element of an array of {count}")
+        return [replaced(each, rest, value, override) if at == key else each for at, each in enumerate(data)]
+    table = data if isinstance(data, dict) else {}
+    name = str(key)
+    return {**table, name: replaced(table.get(name, {}), rest, value, override)}
+
+
+def refuse(source: Source, found: Iterable[Finding]) -> NoReturn:
+    """Raises the SpecError of all findings, each at its line."""
+    lines, base_lines = lines_of(source.text), lines_of(source.base_text)
+    problems = [place(finding, source, lines, base_lines) for finding in found]
+    raise SpecError(*problems, file=str(source.file), text=source.text)
+
+
+def place(finding: Finding, source: Source, lines: dict[Loc, int], base_lines: dict[Loc, int]) -> Problem:
+    """A finding where the reader can mend it: in the file, in the file that it extends, or on the command line."""
+    loc = in_the_text(finding.loc, source.data, missing=True)
+    line, depth = locate(loc, lines)
+    message = finding.message
+    if any(loc[: len(each)] == each for each in source.set_locs):
+        line, message = 0, f"{message} (from --set)"
+    elif source.base is not None:
+        base_line, base_depth = locate(loc, base_lines)
+        if base_depth > depth:
+            line, message = 0, f"{message} ({source.base.name}, line {base_line})"
+    return Problem(dotted(loc), message, line, finding.hint)

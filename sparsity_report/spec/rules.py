@@ -1,0 +1,210 @@
+"""
+What a spec says that its shape cannot tell: names, entries' parameters, and keys that contradict each other.
+
+Everything goes through the registry's torch-free heads; nothing is loaded, downloaded or counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from .. import registry, selectors
+from ..contracts import Pattern
+from .findings import Finding, from_pydantic, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .locate import Loc
+    from .model import Expect, Format, Spec, Variant
+
+LEAF_CHECKS = ("max_abs_logit_difference",)
+"""Quantities that the engine adds to every compressed leaf, whatever `metrics.use` says."""
+
+
+def findings(spec: Spec) -> tuple[Finding, ...]:
+    """Everything wrong with a spec whose shape is right. Cells are planned only once nothing else is."""
+    found = [*duplicates(spec), *metrics(spec), *evaluation(spec)]
+    for number, each in enumerate(spec.variant):
+        found += variant(each, ("variant", number))
+    for number, expect in enumerate(spec.expect):
+        found += expectation(spec, expect, ("expect", number))
+    return tuple(found) or tuple(unmatched(spec))
+
+
+def unknown(kind: str, what: str, name: str, loc: Loc) -> Iterator[Finding]:
+    """A name that the registry does not have."""
+    if name not in registry.names(kind):
+        hint = f"{registry.suggest(name, registry.names(kind))}  (sparsity-report list {kind})"
+        yield Finding(loc, f"{name!r} is not a known {what}", hint)
+
+
+def repeated(names: Iterable[tuple[str, Loc]]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for name, loc in names:
+        if name in seen:
+            yield Finding(loc, f"the name {name!r} is taken already", "give each its own id")
+        seen.add(name)
+
+
+def duplicates(spec: Spec) -> Iterator[Finding]:
+    """Models and variants are found by their names, so each has its own; "dense" is the reference's."""
+    yield from repeated((model.name, ("model", number, "id")) for number, model in enumerate(spec.model))
+    for number, each in enumerate(spec.variant):
+        if each.id == "dense":
+            yield Finding(("variant", number, "id"), "'dense' names the reference, which every study has")
+    numbered = enumerate(spec.variant)
+    yield from repeated((each.id or f"variant-{number + 1}", ("variant", number, "id")) for number, each in numbered)
+
+
+def metrics(spec: Spec) -> Iterator[Finding]:
+    for number, name in enumerate(spec.metrics.use):
+        yield from unknown("metrics", "metric", name, ("metrics", "use", number))
+
+
+def evaluation(spec: Spec) -> Iterator[Finding]:
+    """`embedded`, `wikitext-2`, `text:PATH`, `package:NAME/GLOB`: a corpus is named by what stands before the colon."""
+    loc = ("data", "evaluation", "source")
+    name, colon, argument = spec.data.evaluation.source.partition(":")
+    yield from unknown("corpora", "corpus", name, loc)
+    takes_argument = name in ("text", "package")
+    if takes_argument and not argument:
+        yield Finding(loc, f"{name!r} needs what to read", "text:PATH or package:NAME/GLOB")
+    elif colon and not takes_argument and name in registry.names("corpora"):
+        yield Finding(loc, f"{name!r} takes nothing after a colon, got {argument!r}", f'source = "{name}"')
+
+
+def variant(each: Variant, loc: Loc) -> Iterator[Finding]:
+    for number, name in enumerate(each.method):
+        yield from unknown("methods", "method", name, (*loc, "method", number))
+    patterns, wrong = parse_patterns(each, loc)
+    yield from wrong
+    yield from amounts(each, patterns, loc)
+    for number, choice in enumerate(each.format):
+        yield from storage(choice, patterns, (*loc, "format", number))
+    yield from parameters(each, (*loc, "params"))
+
+
+def parse_patterns(each: Variant, loc: Loc) -> tuple[list[Pattern], list[Finding]]:
+    """The patterns that can be read, and what is wrong with the others."""
+    patterns, wrong = [], []
+    for number, text in enumerate(each.pattern):
+        try:
+            patterns.append(Pattern.parse(text))
+        except ValueError:
+            message = f"{text!r} is not a pattern: N:M keeps N of every M weights, 0 < N < M ≤ 256"
+            wrong.append(Finding((*loc, "pattern", number), message, 'such as "2:4", or "unstructured"'))
+    return patterns, wrong
+
+
+def amounts(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+    """Sparsity and scope belong to unstructured pruning; N:M implies the one and is the other."""
+    for number, sparsity in enumerate(each.sparsity or ()):
+        if not 0 <= sparsity < 1:
+            percent = f"{sparsity} % is {sparsity / 100}" if 2 <= sparsity < 100 else ""
+            hint = percent or "0.3 removes 30 % of the targeted weights"
+            yield Finding((*loc, "sparsity", number), f"must be at least 0 and less than 1, got {sparsity}", hint)
+    grouped = [pattern for pattern in patterns if not pattern.unstructured]
+    split = "put the unstructured pattern and N:M into two [[variant]] tables"
+    if grouped and each.sparsity is not None:
+        share = 1 - grouped[0].n / grouped[0].m
+        message = f"the pattern {grouped[0]} implies a sparsity of {share:.4g}: giving both is an error"
+        yield Finding((*loc, "sparsity"), message, split if len(grouped) < len(patterns) else "leave out sparsity")
+    if grouped and each.scope is not None:
+        message = f"with the pattern {grouped[0]} weights compete in groups of {grouped[0].m}: a scope means nothing"
+        yield Finding((*loc, "scope"), message, split if len(grouped) < len(patterns) else "leave out scope")
+    if len(grouped) < len(patterns) and each.sparsity is None:
+        yield Finding((*loc, "sparsity"), "is missing", 'give sparsity = 0.3, say, or pattern = "2:4"')
+
+
+def storage(choice: Format, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+    """A format that exists, fits the patterns and is not the implicit reference, with parameters that it knows."""
+    if choice.use == "dense":
+        hint = "'masked' executes the pruned weights as a dense matrix"
+        yield Finding(loc, "'dense' is the reference, which every study has; a variant has another format", hint)
+        return
+    wrong = tuple(unknown("formats", "format", choice.use, loc))
+    yield from wrong
+    if wrong:
+        return
+    module = registry.get("formats", choice.use)
+    yield from valid(module.Params, choice.params, loc)
+    refusals = dict.fromkeys(reason for pattern in patterns if (reason := module.refuses(pattern)))
+    yield from (Finding(loc, reason) for reason in refusals)
+
+
+def parameters(each: Variant, loc: Loc) -> Iterator[Finding]:
+    """`[variant.params.NAME]` belongs to a method of this variant; formats carry their own in `{ use = … }`."""
+    for name, given in each.params.items():
+        if name not in each.method:
+            message = f"this variant does not use {name!r}"
+            yield Finding((*loc, name), message, f"its methods: {', '.join(each.method)}")
+        elif name in registry.names("methods"):
+            yield from valid(registry.get("methods", name).Params, given, (*loc, name))
+
+
+def valid(params: Any, given: dict[str, Any], loc: Loc) -> Iterator[Finding]:
+    try:
+        params.model_validate(given)
+    except ValidationError as error:
+        yield from from_pydantic(error, given, params, loc)
+
+
+def families() -> dict[str, str]:
+    """Quantity → the metric family that reports it."""
+    kind = "metrics"
+    return {
+        quantity.name: name for name in registry.names(kind) for quantity in registry.get(kind, name).INFO.quantities
+    }
+
+
+def expectation(spec: Spec, expect: Expect, loc: Loc) -> Iterator[Finding]:
+    """A metric that will be measured, bounds that can be met, and keys that cells have."""
+    known = families()
+    if expect.metric not in known and expect.metric not in LEAF_CHECKS:
+        hint = registry.suggest(expect.metric, (*known, *LEAF_CHECKS))
+        yield Finding((*loc, "metric"), f"{expect.metric!r} is not a known quantity", hint)
+    elif expect.metric in known and known[expect.metric] not in spec.metrics.use:
+        family = known[expect.metric]
+        yield Finding((*loc, "metric"), f"{expect.metric!r} will not be measured", f"add {family!r} to metrics.use")
+    yield from limits(expect, loc)
+    keys = selectable(spec)
+    for key in expect.where:
+        if key not in keys:
+            yield Finding((*loc, "where", key), "is no property of a cell", registry.suggest(key, keys))
+
+
+def limits(expect: Expect, loc: Loc) -> Iterator[Finding]:
+    low, high = expect.at_least, expect.at_most
+    if expect.between is not None:
+        if low is not None or high is not None:
+            yield Finding((*loc, "between"), "between stands alone", "leave out at_least and at_most")
+        low, high = expect.between
+    if low is None and high is None:
+        yield Finding(loc, "has no bound", "give between = [low, high], at_least or at_most")
+    elif low is not None and high is not None and low > high:
+        place = "between" if expect.between is not None else "at_least"
+        yield Finding((*loc, place), f"the lower bound {low:g} is above the upper bound {high:g}")
+
+
+def selectable(spec: Spec) -> tuple[str, ...]:
+    """What a `where` may name: the properties of every cell, and the parameters of the formats in use."""
+    formats = {choice.use for each in spec.variant for choice in each.format} & set(registry.names("formats"))
+    own = {key for name in formats for key in registry.get("formats", name).Params.model_fields}
+    return (*selectors.KEYS, *sorted(own))
+
+
+def unmatched(spec: Spec) -> Iterator[Finding]:
+    """An expectation about no cell would never be checked, and so would seem to hold."""
+    from ..planning import plan_cells
+
+    if not spec.expect:
+        return
+    cells = plan_cells(spec)
+    for number, expect in enumerate(spec.expect):
+        if not any(selectors.selects(cell, expect.where) for cell in cells):
+            given = ", ".join(f"{key} = {written(value)}" for key, value in expect.where.items())
+            hint = "`sparsity-report plan` lists the cells"
+            yield Finding(("expect", number, "where"), f"selects no cell of this study: {given}", hint)

@@ -1,0 +1,32 @@
+"""What most tests need: no network, and the bundled model, which is real and small."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """A test that reaches for the network fails; servers on this machine are allowed."""
+    connect = socket.socket.connect
+
+    def local_only(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOCAL:
+            raise OSError(f"tests have no network: {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", local_only)
+
+
+@pytest.fixture(scope="session")
+def tiny_opt():
+    """The bundled model, loaded once."""
+    from sparsity_report.contracts import ModelRequest
+    from sparsity_report.models.loading import load
+
+    return load(ModelRequest("bundled:tiny-opt"))

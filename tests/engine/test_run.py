@@ -1,0 +1,286 @@
+"""A study from the spec to results.json: what is finished is kept, what fails is a row, what cannot be is refused."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+
+import pytest
+import torch
+
+from sparsity_report import registry
+from sparsity_report.engine import leaves, nodes
+from sparsity_report.errors import EnvironmentProblem, SpecError, UsageError
+from sparsity_report.results import store
+
+
+def numbers(results):
+    """Everything but timings: what two runs must have in common."""
+    return {
+        (cell.id, each.metric, tuple(sorted(each.conditions.items(), key=str))): each.value
+        for cell in results.cells
+        for each in cell.metrics
+        if each.noise != "timing"
+    }
+
+
+def test_a_study_leaves_valid_results(study, tmp_path):
+    """Every cell is there, the file reads back equal, and the numbers are those of the bundled model."""
+    results, _ = study(tmp_path / "run")
+    dense = next(cell for cell in results.cells if cell.is_reference)
+    csr = next(cell for cell in results.cells if cell.variant.format.entry == "csr")
+    masked = next(cell for cell in results.cells if cell.id.startswith("magnitude-global-30-masked"))
+
+    assert [cell.status for cell in results.cells] == ["ok"] * 5
+    assert results == store.read(tmp_path / "run")
+    assert dense.value("stored_bytes", over="model") == 1_915_680 * 4
+    assert csr.value("stored_bytes", over="target") == 1_075_200 * 8 + 7_230 * 4
+    assert csr.node == masked.node != dense.node
+    assert csr.value("perplexity") == masked.value("perplexity") > dense.value("perplexity")
+    assert 0 <= csr.value("max_abs_logit_difference") < 1e-3
+    assert results.cells[-1].fallbacks[0].what == "unpacked"
+    assert all(check.verdict == "pass" for check in results.checks)
+
+
+def test_perplexity_is_that_of_the_models_own_loss(study, tmp_path, tiny_opt):
+    """The closing pass over the head gives what the model's own forward with labels gives."""
+    from sparsity_report.contracts import CorpusRequest
+    from sparsity_report.corpora import embedded
+    from sparsity_report.windows import cut
+
+    results, _ = study(tmp_path / "run")
+    windows = cut(embedded.read(CorpusRequest()), tiny_opt.tokenizer, corpus="embedded", length=64, count=4, bos="auto")
+    with torch.inference_mode():
+        loss = tiny_opt.model(input_ids=windows.ids, labels=windows.ids).loss.item()
+
+    assert results.cells[0].value("perplexity") == pytest.approx(math.exp(loss), rel=1e-5)
+
+
+def test_the_same_study_gives_the_same_numbers(study, tmp_path):
+    first, _ = study(tmp_path / "one")
+    second, _ = study(tmp_path / "two")
+
+    assert numbers(first) == numbers(second)
+
+
+def test_finished_cells_are_kept_and_not_run_again(study, tmp_path, monkeypatch):
+    first, _ = study(tmp_path / "run")
+    monkeypatch.setattr(nodes, "run_node", lambda *_: pytest.fail("a finished node ran again"))
+    monkeypatch.setattr("sparsity_report.engine.run.execute", lambda *_: pytest.fail("a finished cell ran again"))
+
+    second, _ = study(tmp_path / "run")
+
+    assert first.cells == second.cells
+
+
+def test_force_runs_finished_cells_again(study, tmp_path):
+    study(tmp_path / "run")
+    _, events = study(tmp_path / "run", force=True)
+
+    assert sum(type(event).__name__ == "CellFinished" for event in events) == 5
+
+
+def test_a_changed_format_runs_only_its_own_cell(study, tmp_path):
+    """A new format of a known node neither prunes nor evaluates again."""
+    study(tmp_path / "run")
+    _, events = study(tmp_path / "run", overrides=['variant.0.format=["masked", "csr", {use="csr", index="int64"}]'])
+    names = [type(event).__name__ for event in events]
+
+    assert names.count("CellFinished") == 1
+    assert names.count("NodeStarted") == 0
+
+
+def test_a_failed_cell_is_a_row_with_its_reason_and_is_tried_again(study, tmp_path, monkeypatch):
+    csr = registry.get("formats", "csr")
+    with monkeypatch.context() as broken:
+        broken.setattr(csr, "encode", lambda *_: (_ for _ in ()).throw(MemoryError("3 GiB needed")))
+        results, _ = study(tmp_path / "run")
+    again, _ = study(tmp_path / "run")
+
+    statuses = {cell.variant.format.entry: (cell.status, cell.reason) for cell in results.cells}
+    assert statuses["csr"] == ("failed", "MemoryError: 3 GiB needed")
+    assert statuses["nm"] == ("ok", "")
+    assert [cell.status for cell in again.cells] == ["ok"] * 5
+
+
+def test_a_failed_node_fails_all_its_formats(study, tmp_path, monkeypatch):
+    magnitude = registry.get("methods", "magnitude")
+    with monkeypatch.context() as broken:
+        broken.setattr(magnitude, "score", lambda weight, *_, **__: weight * math.nan)
+        results, _ = study(tmp_path / "run")
+
+    assert [cell.status for cell in results.cells] == ["ok", "failed", "failed", "failed", "failed"]
+    assert "NaN" in results.cells[1].reason
+
+
+def test_a_collapsed_model_is_diverged_and_not_dropped(study, tmp_path, monkeypatch):
+    """T48: infinite weights after pruning: the cell is kept, its perplexity is null, its bytes are counted."""
+    from sparsity_report.engine import variant
+
+    original = variant.masked_weight_OI
+
+    def collapsed(state, path):
+        weight = original(state, path)
+        return weight / 0 if state.keep_masks else weight
+
+    monkeypatch.setattr(variant, "masked_weight_OI", collapsed)
+    results, _ = study(tmp_path / "run")
+    masked = results.cells[1]
+
+    assert masked.status == "diverged"
+    assert masked.value("perplexity") is None
+    assert masked.value("stored_bytes", over="model") > 0
+
+
+def test_an_interrupted_study_resumes_with_the_same_numbers(study, tmp_path, monkeypatch):
+    """Ctrl-C in the middle of the leaves: the same command finishes, and the numbers are the undisturbed ones."""
+    undisturbed, _ = study(tmp_path / "whole")
+    calls = []
+
+    def interrupt(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return leaves.execute(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sparsity_report.engine.run.execute", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            study(tmp_path / "run")
+    resumed, events = study(tmp_path / "run")
+
+    assert sum(type(event).__name__ == "CellFinished" for event in events) == 3
+    assert numbers(undisturbed) == numbers(resumed)
+
+
+def test_interrupted_nodes_are_taken_up_from_their_hidden_states(study, tmp_path, monkeypatch):
+    ran = []
+    original = nodes.forward_hidden
+
+    def interrupt(*arguments):
+        ran.append(arguments)
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(nodes, "forward_hidden", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            study(tmp_path / "run")
+    monkeypatch.setattr(nodes, "forward_hidden", lambda *a: (ran.append(a), original(*a))[1])
+    study(tmp_path / "run")
+
+    assert len(ran) == 4
+    assert list((tmp_path / "run" / "artifacts").glob("*.hidden.*")) == []
+
+
+def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path):
+    first, _ = study(tmp_path / "run")
+    for file in [*(tmp_path / "run").glob("cells/*"), *(tmp_path / "run").glob("artifacts/*.masks.*")]:
+        file.write_bytes(file.read_bytes()[:20])
+
+    second, _ = study(tmp_path / "run")
+
+    assert numbers(first) == numbers(second)
+
+
+def test_a_full_disk_ends_the_run_with_a_remedy_and_loses_nothing(study, tmp_path, monkeypatch):
+    """Exit 4; what was finished before is kept."""
+    original, written = store.write_bytes, []
+
+    def full(path, data):
+        if path.parent.name == "cells" and len(written) == 2:
+            with store.disk_problems(path):
+                raise OSError(errno.ENOSPC, "No space left on device")
+        original(path, data)
+        written.extend([path] if path.parent.name == "cells" else [])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "write_bytes", full)
+        with pytest.raises(EnvironmentProblem, match="disk is full") as problem:
+            study(tmp_path / "run")
+    _, events = study(tmp_path / "run")
+
+    assert problem.value.exit_code == 4
+    assert sum(type(event).__name__ == "CellFinished" for event in events) == 3
+
+
+def test_a_second_run_in_the_same_folder_is_refused(study, tmp_path):
+    with store.locked(tmp_path / "run"), pytest.raises(EnvironmentProblem, match="another run owns"):
+        study(tmp_path / "run")
+
+
+def test_a_folder_below_a_file_is_refused(study, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(EnvironmentProblem, match="cannot write"):
+        study(tmp_path / "file" / "run")
+
+
+def test_a_read_only_folder_is_refused(tmp_path):
+    """As the user who owns nothing would see it: the error number is what the system gives."""
+    with pytest.raises(EnvironmentProblem, match="--out") as problem, store.disk_problems(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    assert problem.value.exit_code == 4
+
+
+def test_only_selects_cells_and_keeps_the_reference(study, tmp_path):
+    results, _ = study(tmp_path / "run", only=("*csr*",))
+
+    assert [cell.variant.format.entry for cell in results.cells] == ["dense", "csr"]
+    with pytest.raises(UsageError, match="matches no cell"):
+        study(tmp_path / "run", only=("nothing*",))
+
+
+def test_quick_takes_little_text_and_says_so(study, tmp_path):
+    results, _ = study(tmp_path / "run", quick=True)
+
+    assert results.quick
+    assert results.data[0].windows == 2
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "message"),
+    [
+        ("data.evaluation.length=512", SpecError, "more than the model's context"),
+        ('target.include=["nowhere.*"]', SpecError, "matches no matrix"),
+        ('data.evaluation.source="text:missing.txt"', EnvironmentProblem, "there is no text"),
+        ('data.evaluation.source="package:no_such_package/*.txt"', EnvironmentProblem, "not installed"),
+        ('model.0.source="./no/such/model"', EnvironmentProblem, "no directory"),
+        ("hardware.device=cuda", EnvironmentProblem, "CUDA"),
+    ],
+)
+def test_what_makes_the_study_impossible_is_said_before_anything_is_pruned(study, tmp_path, override, error, message):
+    if "cuda" in override and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(error, match=message):
+        study(tmp_path / "run", overrides=(override,))
+
+
+def test_one_model_out_of_reach_among_two_is_failed_cells(study, spec_file, tmp_path):
+    text = spec_file.read_text(encoding="utf-8")
+    spec_file.write_text(text.replace("[data]", '[[model]]\nsource = "./missing"\nid = "missing"\n[data]'), "utf-8")
+
+    results, _ = study(tmp_path / "run")
+
+    by_model = {cell.variant.model: cell.status for cell in results.cells}
+    assert by_model == {"tiny-opt": "ok", "missing": "failed"}
+    assert json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))["schema_version"] == 1
+
+
+def test_planned_bytes_are_the_executed_bytes(study, spec_file, tmp_path):
+    """`plan` counts by arithmetic what `run` counts of real tensors."""
+    from sparsity_report import estimate
+    from sparsity_report.contracts import ModelRequest
+    from sparsity_report.models import arithmetic, loading
+    from sparsity_report.planning import plan_cells
+    from sparsity_report.spec.load import load_spec
+
+    results, _ = study(tmp_path / "run")
+    spec = load_spec(spec_file).spec
+    shape = arithmetic.shape_of(loading.config(ModelRequest("bundled:tiny-opt")))
+    planned = estimate.account(shape, spec, spec.model[0], plan_cells(spec))["cells"]
+
+    executed = {cell.id: cell.value("stored_bytes", over="target") for cell in results.cells}
+    assert executed == {name: cell["target_bytes"] for name, cell in planned.items()}
