@@ -199,8 +199,8 @@ class ModelShape:
     """
     What a config says about a model by arithmetic, or what an instantiated model turns out to be: equal by test.
 
-    `matrices` are all linear weights (blocks and lm_head) in canonical view; `groups` counts every parameter
-    (biases belong to their matrix's group), tied weights once, in "embedding".
+    `matrices` are all linear weights (blocks, lm_head, OPT's project_in and project_out) in canonical
+    view; `groups` counts every parameter (biases belong to their matrix's group), tied weights once, in "embedding".
     """
 
     architecture: str

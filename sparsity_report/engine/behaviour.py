@@ -70,7 +70,7 @@ def head_path(model: nn.Module) -> str:
     head = model.get_output_embeddings()  # type: ignore[operator]  # nn.Module's attributes are untyped; transformers defines it
     for path, module in model.named_modules():
         if module is head:
-            return path
+            return str(path)
     raise SparsityReportError(f"{type(model).__name__} has no output projection: it is no causal language model")
 
 
@@ -81,7 +81,7 @@ def forward_hidden(model: nn.Module, ids_NL: Tensor) -> Behaviour:
     body, capture = shared_copy(model), _Capture()
     body.set_submodule(path, capture)
     collected = []
-    for batch in ids_NL.split(max(1, TOKENS_PER_FORWARD // ids_NL.shape[1])):
+    for batch in torch.split(ids_NL, max(1, TOKENS_PER_FORWARD // ids_NL.shape[1])):
         body(input_ids=batch, use_cache=False)
         collected.append(capture.seen)
     return Behaviour(torch.cat(collected), model.get_submodule(path))

@@ -39,7 +39,7 @@ def study_record(loaded: LoadedSpec) -> StudyRecord:
     return StudyRecord(
         title=study.title,
         slug=study.slug or loaded.slug,
-        authors=tuple(author.model_dump() for author in study.authors),  # type: ignore[arg-type]  # validated from dicts
+        authors=tuple(author.model_dump() for author in study.authors),
         question=study.question,
         abstract=study.abstract,
         date=study.date,
@@ -166,7 +166,7 @@ def data_record(spec: Spec, model: str, text: Text, windows: Windows) -> DataRec
 
 def entry_record(kind: str, info: Info) -> EntryRecord:
     return EntryRecord(
-        kind=kind,  # type: ignore[arg-type]  # one of the literals, by the two callers below
+        kind=kind,
         name=info.name,
         summary=info.summary,
         equation=info.equation,

@@ -74,7 +74,7 @@ def prepare(spec: Spec, model: Model, *, folder: str, offline: bool, quick: bool
     device = device_of(spec.hardware.device)
     text = read_text(spec.data.evaluation, folder, offline)
     loaded = load(ModelRequest(model.source, model.revision, model.dtype, offline, folder))
-    loaded.model.to(device)
+    loaded.model.to(device)  # type: ignore[arg-type]  # transformers wraps `to` and loses its signature
     parts = anatomy(loaded.model)
     evaluation = spec.data.evaluation
     count = min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS) if quick else evaluation.windows

@@ -224,14 +224,16 @@ def find_matrices(model: nn.Module, config: dict[str, Any], blocks_path: str, ti
     """Every linear map of the model as canonical matrices: the blocks' first, then those outside of them."""
     linears = [(path, module) for path, module in model.named_modules() if is_linear(module)]
     for path, module in sorted(linears, key=lambda each: split_path(each[0], blocks_path)[0] < 0):
-        block, name = split_path(path, blocks_path)
         group = module_group(model, path, module, blocks_path)
+        # GPT-NeoX calls its head embed_out in transformers 4: paths are the same in all versions.
+        called = "lm_head" if group == "lm_head" else path
+        block, name = split_path(called, blocks_path)
         rows, cols = module_weight_OI(module).shape
         parent, _, leaf = path.rpartition(".")
         for part, part_rows in fused_rows(config, leaf, rows).items():
             suffix = f"[{part}]" if part else ""
             yield Matrix(
-                shape=MatrixShape(f"{path}{suffix}", f"{name}{suffix}", group, block, part_rows.count, cols),
+                shape=MatrixShape(f"{called}{suffix}", f"{name}{suffix}", group, block, part_rows.count, cols),
                 module=path,
                 transposed=is_transposed(module),
                 rows=part_rows,

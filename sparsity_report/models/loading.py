@@ -93,7 +93,7 @@ def read_pretrained(folder: Path, dtype: str, **gguf: str) -> tuple[PreTrainedMo
     import torch
     from transformers import AutoModelForCausalLM
 
-    with quiet_transformers(), wrapped_errors(folder):
+    with quiet_transformers(), wrapped_errors(folder / gguf.get("gguf_file", "")):
         tokenizer = read_tokenizer(folder, **gguf)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -129,15 +129,15 @@ def read_tokenizer(folder: Path, **gguf: str) -> PreTrainedTokenizerBase:
 
 
 @contextlib.contextmanager
-def wrapped_errors(folder: Path) -> Iterator[None]:
+def wrapped_errors(place: Path) -> Iterator[None]:
     """What transformers raises for files that it cannot use, as an EnvironmentProblem."""
     from safetensors import SafetensorError
 
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise EnvironmentProblem(
-            f"{folder} cannot be loaded: {' '.join(str(error).split())[:400]}",
-            remedy="It must hold config.json, *.safetensors and tokenizer files of a decoder-only model that "
-            "the installed transformers knows; try: pip install -U transformers",
+            f"{place} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:400]}",
+            remedy="Its files must be whole, and of a decoder-only model that the installed transformers knows; "
+            "try: pip install -U transformers",
         ) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +23,8 @@ def bootstrap_interval(
 
     None for fewer than three values or when one is not finite; a constant sample has an interval of no width.
     """
+    from scipy.stats import bootstrap  # takes a second, and the heads of metrics must be read without it
+
     if values.size < 3 or not np.isfinite(values).all():
         return None
     if np.ptp(values) == 0:

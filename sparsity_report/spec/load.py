@@ -103,14 +103,17 @@ def beyond(found: Sequence[Finding], data: dict[str, Any]) -> tuple[Finding, ...
 
 def without(data: Any, loc: Loc) -> Any:
     """A copy of `data` without the table entry that `loc` lies in; an array keeps its length and so its numbering."""
-    if isinstance(data, list) and loc and isinstance(loc[0], int) and loc[0] < len(data):
-        return [without(each, loc[1:]) if at == loc[0] else each for at, each in enumerate(data)]
-    if not (isinstance(data, dict) and loc and loc[0] in data):
-        return data
-    key, below = str(loc[0]), without(data[loc[0]], loc[1:])
-    if below == data[key]:
+    last_key = max((at for at, part in enumerate(loc) if isinstance(part, str)), default=-1)
+    return dropped(data, loc[: last_key + 1]) if last_key >= 0 else data
+
+
+def dropped(data: Any, loc: Loc) -> Any:
+    key, rest = loc[0], loc[1:]
+    if isinstance(data, list):
+        return [dropped(each, rest) if at == key else each for at, each in enumerate(data)]
+    if not rest or key not in data:  # an earlier finding may have taken what holds this one
         return {name: value for name, value in data.items() if name != key}
-    return {**data, key: below}
+    return {**data, str(key): dropped(data[key], rest)}
 
 
 def read(path: Path) -> str:

@@ -23,7 +23,7 @@ INFO = Info(name="hub", summary='a Hugging Face hub id ("facebook/opt-125m"), it
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 FETCHED = (".json", ".safetensors", ".txt", ".model")
 TIMEOUT_S = 10.0
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def matches(source: str) -> bool:
@@ -64,10 +64,12 @@ def fetch(request: ModelRequest) -> tuple[Path, str]:
 
     try:
         info = HfApi().model_info(request.source, revision=request.revision or None, timeout=TIMEOUT_S)
-        paths = [
-            hf_hub_download(request.source, name, revision=info.sha, etag_timeout=TIMEOUT_S)
-            for name in wanted_files(info)
-        ]
+        names = wanted_files(info)
+        # Asked for by the revision's name, the first file leaves that name's commit in the cache, for offline use.
+        first = hf_hub_download(request.source, names[0], revision=request.revision or None, etag_timeout=TIMEOUT_S)
+        folder = Path(first).parent
+        for name in names[1:]:
+            hf_hub_download(request.source, name, revision=folder.name, etag_timeout=TIMEOUT_S)
     except GatedRepoError as error:
         raise unreachable(request, "its owner asks you to accept terms first; then: hf auth login") from error
     except RepositoryNotFoundError as error:
@@ -75,21 +77,26 @@ def fetch(request: ModelRequest) -> tuple[Path, str]:
     except RevisionNotFoundError as error:
         raise unreachable(request, f"it has no revision {request.revision!r}") from error
     except (OSError, HTTPError) as error:
-        if getattr(error, "errno", None) in NO_ROOM:
+        # An error that names a file is the disk's and not the network's.
+        if getattr(error, "filename", None) or getattr(error, "errno", None) in FULL:
             raise EnvironmentProblem(
                 f"{request.source} cannot be stored: {error}",
-                remedy="Make room, or point HF_HOME at a disk that has it.",
+                remedy="Make room, or point HF_HOME at a folder that can be written.",
             ) from error
-        return reached_cache(request, "the hub is out of reach"), ""
-    return Path(paths[0]).parent, str(getattr(info.card_data, "license", None) or "")
+        return reached_cache(request, f"the hub is out of reach ({type(error).__name__})"), ""
+    return folder, str(getattr(info.card_data, "license", None) or "")
 
 
 def wanted_files(info: ModelInfo) -> list[str]:
-    """Names of the files to fetch, config.json first. Raises EnvironmentProblem where the weights are pickled."""
+    """Names of the files to fetch, config.json first. Raises EnvironmentProblem where there is nothing safe to read."""
     names = [each.rfilename for each in info.siblings or ()]
     wanted = [
         name for name in names if "/" not in name and name.endswith(FETCHED) and not name.startswith("consolidated")
     ]
+    if "config.json" not in wanted:
+        raise EnvironmentProblem(
+            f"{info.id} has no config.json", remedy="It is not a transformers model: choose another repository."
+        )
     if not any(name.endswith(".safetensors") for name in wanted):
         raise EnvironmentProblem(
             f"{info.id} holds no safetensors at {info.sha}, and other weights are never unpickled: they could run any "

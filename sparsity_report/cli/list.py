@@ -1,0 +1,103 @@
+"""`list`: what the registry holds. The function is called like its verb, so the builtin is out of reach here."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import Annotated, Any
+
+import typer
+
+from .. import registry
+from ..errors import UsageError
+
+KINDS = {
+    "methods": "methods",
+    "formats": "formats",
+    "metrics": "metrics",
+    "corpora": "corpora",
+    "sources": "models.sources",
+}
+
+
+def entry(kind: str, name: str) -> dict[str, Any]:
+    """Everything that an entry says about itself, as plain data."""
+    module = registry.get(KINDS[kind], name)
+    info = module.INFO
+    fields = module.Params.model_fields if hasattr(module, "Params") else {}
+    parameters = {key: {"default": field.default, "type": kind_of(field.annotation)} for key, field in fields.items()}
+    missing = [package for package in info.requires if importlib.util.find_spec(package) is None]
+    return {
+        "kind": kind,
+        "name": name,
+        "summary": info.summary,
+        "equation": info.equation,
+        "spoken": info.spoken,
+        "cite": info.cite,
+        "requires": [*info.requires],
+        "missing": missing,
+        "result_version": info.result_version,
+        "parameters": parameters,
+        "quantities": [
+            {"name": each.name, "unit": each.unit, "kind": each.kind, "noise": each.noise, "direction": each.direction}
+            | {"definition": each.definition, "limits": each.limits}
+            for each in info.quantities
+        ],
+    }
+
+
+def kind_of(annotation: Any) -> str:
+    """`int`, or the choices of a Literal."""
+    choices = getattr(annotation, "__args__", ())
+    return " | ".join(map(repr, choices)) if choices else getattr(annotation, "__name__", str(annotation))
+
+
+def overview(entries: Any) -> str:
+    """A line for each entry, under its kind."""
+    lines, before = [], ""
+    for each in entries:
+        if each["kind"] != before:
+            lines.append(each["kind"])
+            before = each["kind"]
+        note = f"  (needs {', '.join(each['missing'])})" if each["missing"] else ""
+        lines.append(f"  {each['name']:<12} {each['summary']}{note}")
+    return "\n".join(lines)
+
+
+def details(each: dict[str, Any]) -> str:
+    """One entry in full."""
+    lines = [f"{each['name']} ({each['kind']}): {each['summary']}"]
+    lines += [f"  equation    {each['equation']}", f"              {each['spoken']}"] if each["equation"] else []
+    lines += [f"  reference   {each['cite']}"] if each["cite"] else []
+    lines += [f"  needs       {', '.join(each['requires'])}"] if each["requires"] else []
+    for name, parameter in each["parameters"].items():
+        lines.append(f"  parameter   {name} = {parameter['default']!r}   ({parameter['type']})")
+    for quantity in each["quantities"]:
+        lines.append(
+            f"  quantity    {quantity['name']} [{quantity['unit']}], {quantity['kind']}: {quantity['definition']}"
+        )
+        lines += [f"              limits: {quantity['limits']}"] if quantity["limits"] else []
+    return "\n".join(lines)
+
+
+def known(what: str, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        raise UsageError(f"{name!r} is not a {what}", remedy=registry.suggest(name, names))
+
+
+def list(
+    kind: Annotated[str, typer.Argument(help="methods, formats, metrics, corpora or sources; by default all.")] = "",
+    name: Annotated[str, typer.Argument(help="One entry, in full.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print plain data.")] = False,
+) -> None:
+    """Show the methods, formats, metrics, corpora and model sources that a spec can name."""
+    if kind:
+        known("kind of entry", kind, (*KINDS,))
+    if name:
+        known(f"name among {kind}", name, registry.names(KINDS[kind]))
+    kinds = (kind,) if kind else (*KINDS,)
+    entries = [entry(each, own) for each in kinds for own in ((name,) if name else registry.names(KINDS[each]))]
+    if as_json:
+        typer.echo(json.dumps(entries, indent=2, ensure_ascii=False, default=str))
+    else:
+        typer.echo(details(entries[0]) if name else overview(entries))

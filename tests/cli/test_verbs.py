@@ -1,0 +1,203 @@
+"""What the verbs of this folder print and leave, one by one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_results import cell, perplexity, results, stored
+
+from sparsity_report.cli import main
+from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, ENVIRONMENT, OK, SPEC, USAGE
+from sparsity_report.results.model import CheckRecord, Results
+from sparsity_report.spec.load import load_spec
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(tuple(map(str, arguments)))
+    assert end.value.code is None or isinstance(end.value.code, int)
+    return end.value.code or 0
+
+
+def saved(folder: Path, found: Results) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "results.json").write_text(found.model_dump_json(), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("template", ["minimal", "course", "sweep"])
+def test_init_writes_a_valid_spec_and_names_the_next_command(
+    template: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "study.toml"
+
+    assert run("init", file, "--template", template) == OK
+    streams = capsys.readouterr()
+    assert streams.out == f"{file}\n"
+    assert f"sparsity-report run {file}" in streams.err
+    assert load_spec(file).spec.variant
+
+
+def test_init_never_overwrites(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text("mine", encoding="utf-8")
+
+    assert run("init", file) == USAGE
+    assert file.read_text(encoding="utf-8") == "mine"
+
+
+def test_init_knows_its_templates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("init", tmp_path / "study.toml", "--template", "curse") == USAGE
+    assert "did you mean 'course'?" in capsys.readouterr().err
+
+
+def test_validate_goes_on_after_a_bad_spec(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = ROOT / "tests" / "specs" / "bad_version.toml"
+
+    assert run("validate", bad, "quickstart") == SPEC
+    streams = capsys.readouterr()
+    assert streams.out == "quickstart: valid, 17 cells\n"
+    assert "spec_version: must be 1" in streams.err
+
+
+def test_validate_json_holds_every_problem_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = ROOT / "tests" / "specs" / "bad_unknown_key.toml"
+
+    assert run("validate", bad, "--json") == SPEC
+    (report,) = json.loads(capsys.readouterr().out)
+    assert not report["valid"]
+    assert [(problem["path"], problem["line"]) for problem in report["problems"]] == [
+        ("study.titel", 5),
+        ("variant[0].scop", 17),
+    ]
+
+
+def test_schema_check_tells_a_stale_file(tmp_path: Path) -> None:
+    file = tmp_path / "schema.json"
+
+    assert run("schema", "--check", file) == USAGE
+    assert run("schema", "--output", file) == OK
+    assert run("schema", "--check", file) == OK
+    file.write_text(file.read_text(encoding="utf-8").replace("magnitude", "magnetism"), encoding="utf-8")
+    assert run("schema", "--check", file) == CHECK_FAILED
+
+
+def test_list_shows_what_an_entry_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "formats", "csr") == OK
+    shown = capsys.readouterr().out
+
+    assert "parameter   index = 'int32'   ('int32' | 'int64')" in shown
+    assert "reference   saad2003iterative" in shown
+
+
+def test_list_json_holds_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "--json") == OK
+    entries = json.loads(capsys.readouterr().out)
+
+    assert {"methods", "formats", "metrics", "corpora", "sources"} == {entry["kind"] for entry in entries}
+    (storage,) = [entry for entry in entries if entry["name"] == "storage"]
+    assert [quantity["name"] for quantity in storage["quantities"]] == ["stored_bytes"]
+
+
+@pytest.mark.parametrize("words", [("method",), ("methods", "wnada")])
+def test_list_refuses_what_it_does_not_have(words: tuple[str, ...]) -> None:
+    assert run("list", *words) == USAGE
+
+
+def gate(verdict: str, on_miss: str) -> CheckRecord:
+    return CheckRecord.model_validate(
+        {"what": "it", "expected": "at most 1", "observed": "2", "verdict": verdict, "on_miss": on_miss}
+    )
+
+
+@pytest.mark.parametrize(
+    ("checks", "code"),
+    [
+        ([], OK),
+        ([gate("pass", "fail"), gate("miss", "report"), gate("undecided", "report")], OK),
+        ([gate("miss", "fail")], CHECK_FAILED),
+        ([gate("undecided", "fail")], CANNOT_CHECK),
+        ([gate("cannot_check", "report")], CANNOT_CHECK),
+        ([gate("miss", "fail"), gate("cannot_check", "report")], CANNOT_CHECK),
+    ],
+)
+def test_check_turns_verdicts_into_an_exit_code(
+    checks: list[CheckRecord], code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = saved(tmp_path / "run", results(cell("dense")).model_copy(update={"checks": tuple(checks)}))
+
+    assert run("check", folder) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == max(1, len(checks))
+    assert run("check", folder / "results.json", "--json") == code
+    assert json.loads(capsys.readouterr().out)["exit_code"] == code
+
+
+def test_check_against_a_baseline(tmp_path: Path) -> None:
+    """Getting worse fails, getting better does not, and nothing in common is no pass."""
+    worse, better = (
+        saved(tmp_path / name, results(cell("csr", stored(value)))) for name, value in (("w", 9), ("b", 8))
+    )
+    other = saved(tmp_path / "other", results(cell("dense", perplexity(1.0)), cell("csr")))
+
+    assert run("check", worse, "--baseline", better) == CHECK_FAILED
+    assert run("check", better, "--baseline", worse) == OK
+    assert run("check", better, "--baseline", better) == OK
+    assert run("check", better, "--baseline", saved(tmp_path / "none", results())) == CANNOT_CHECK
+    assert run("check", better, "--baseline", other) == CHECK_FAILED
+
+
+def test_diff_shows_changes_and_on_demand_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = saved(tmp_path / "old", results(cell("csr", stored(9), perplexity(3.0))))
+    new = saved(tmp_path / "new", results(cell("csr", stored(8), perplexity(3.0)), cell("masked")))
+
+    assert run("diff", old, new) == CHECK_FAILED
+    shown = capsys.readouterr().out
+    assert "better         csr  stored_bytes: 9 → 8" in shown
+    assert "only in NEW     masked" in shown
+    assert "perplexity" not in shown
+    run("diff", old, new, "--all")
+    assert "same           csr  perplexity(corpus=embedded): 3 → 3" in capsys.readouterr().out
+    assert run("diff", old, old) == OK
+
+
+def test_diff_json_is_plain_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = saved(tmp_path / "run", results(cell("csr", stored(9))))
+
+    assert run("diff", folder, folder, "--json") == OK
+    found = json.loads(capsys.readouterr().out)
+    assert [each["verdict"] for each in found["differences"]] == ["same", "same"]
+
+
+def test_doctor_tells_what_is_missing_beforehand(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A PDF that cannot be made is exit 4 with the remedy, before any hour of computing is spent."""
+    from sparsity_report.report import pdf
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(pdf, "problem", lambda: "apt-get install what-is-missing")
+
+    assert run("doctor") == ENVIRONMENT
+    shown = capsys.readouterr().out
+    assert "→ apt-get install what-is-missing" in shown
+    assert "not asked: HF_HUB_OFFLINE is set" in shown
+
+
+def test_doctor_is_content_with_a_whole_machine(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A hub out of reach and absent optional packages are notes: the quickstart needs neither."""
+    from sparsity_report.report import pdf
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(pdf, "problem", lambda: None)
+
+    assert run("doctor", "--json") == OK
+    states = {each["name"]: each["state"] for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert states["bundled model"] == "ok"
+    assert states["model hub"] == "note"

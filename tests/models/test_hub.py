@@ -1,0 +1,164 @@
+"""The hub: a commit is resolved and recorded, the cache serves without it, and what is out of reach says so at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+RESOLVED = ("/small/opt/resolve/main/", f"/small/opt/resolve/{COMMIT}/")
+NOWHERE = "http://127.0.0.1:9"
+LOAD = """
+import json, sys
+from sparsity_report.contracts import ModelRequest
+from sparsity_report.errors import EnvironmentProblem
+from sparsity_report.models import loading
+from sparsity_report.models.arithmetic import shape_of
+request = ModelRequest(**json.loads(sys.argv[1]))
+try:
+    loaded = loading.load(request)
+except EnvironmentProblem as problem:
+    print(json.dumps({"message": problem.message, "remedy": problem.remedy}))
+else:
+    shape = shape_of(loading.config(request))
+    facts = {name: getattr(loaded, name) for name in ("kind", "source", "revision", "licence", "label")}
+    print(json.dumps(facts | {"parameters": shape.parameters}))
+"""
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A stand-in for the two kinds of address that a client asks: a model's description, and its files."""
+
+    folder: Path
+    files: tuple[str, ...]
+    asked: list[str]
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+    def answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), "X-Repo-Commit": COMMIT, **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        path = self.path.partition("?")[0]
+        if path.startswith("/api/models/small/opt"):
+            siblings = [{"rfilename": name} for name in self.files]
+            known = {"id": "small/opt", "sha": COMMIT, "siblings": siblings, "cardData": {"license": "mit"}}
+            self.answer(200, json.dumps(known).encode(), Content_Type="application/json")
+        elif path.startswith("/api/models/gated/opt"):
+            self.answer(403, b"{}", X_Error_Code="GatedRepo", X_Error_Message="accept the terms")
+        elif path.startswith(RESOLVED) and path.rpartition("/")[2] in self.files:
+            content = (self.folder / path.rpartition("/")[2]).read_bytes()
+            self.answer(200, content, ETag=f'"{hashlib.sha256(content).hexdigest()}"')
+        else:
+            self.answer(404, b"{}", X_Error_Code="RepoNotFound")
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+
+@pytest.fixture
+def hub(saved: Path) -> Iterator[tuple[str, type[Hub]]]:
+    """Address of a hub that holds one tiny OPT, "small/opt", and its handler."""
+    (saved / "pytorch_model.bin").write_bytes(b"a pickle that nobody should fetch")
+    names = tuple(sorted(path.name for path in saved.iterdir()))
+    handler = type("OwnHub", (Hub,), {"folder": saved, "files": names, "asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", handler
+        server.shutdown()
+
+
+def load(endpoint: str, home: Path, **request: Any) -> dict[str, Any]:
+    """Load in a fresh process, because the hub's client reads its address when it is imported."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_") and "proxy" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, json.dumps(request)],
+        env=clean | {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_hub_model_is_pinned_to_its_commit_and_then_served_from_the_cache(
+    hub: tuple[str, type[Hub]], tmp_path: Path
+) -> None:
+    """Online once, then offline by request, then with the hub gone: always the same commit; no pickle is fetched."""
+    endpoint, handler = hub
+    online = load(endpoint, tmp_path / "home", source="small/opt")
+    fetched = len(handler.asked)
+    offline = load(endpoint, tmp_path / "home", source="small/opt", offline=True)
+    gone = load(NOWHERE, tmp_path / "home", source="small/opt")
+
+    assert online["revision"] == offline["revision"] == gone["revision"] == COMMIT
+    assert (online["kind"], online["licence"]) == ("hub", "mit")
+    assert online["parameters"] == offline["parameters"]
+    assert len(handler.asked) == fetched
+    assert not any("pytorch_model.bin" in path for path in handler.asked)
+
+
+def test_a_repository_of_pickles_is_refused_with_the_way_out(hub: tuple[str, type[Hub]], tmp_path: Path) -> None:
+    endpoint, handler = hub
+    handler.files = ("config.json", "pytorch_model.bin", "tokenizer.json")
+    refused = load(endpoint, tmp_path / "home", source="small/opt")
+
+    assert "holds no safetensors" in refused["message"]
+    assert "refs/pr/" in refused["remedy"]
+    assert not any("resolve" in path for path in handler.asked)
+
+
+@pytest.mark.parametrize(
+    ("source", "why"), [("absent/opt", "no such model there"), ("gated/opt", "accept terms")], ids=["absent", "gated"]
+)
+def test_what_the_hub_does_not_give_names_the_offline_twin(
+    source: str, why: str, hub: tuple[str, type[Hub]], tmp_path: Path
+) -> None:
+    refused = load(hub[0], tmp_path / "home", source=source)
+
+    assert why in refused["message"]
+    assert "sparsity-report run quickstart" in refused["remedy"]
+
+
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_hub_out_of_reach_says_so_within_seconds(offline: bool, tmp_path: Path) -> None:
+    """Nothing hangs, and the remedy names the study that needs no network."""
+    start = time.monotonic()
+    refused = load(NOWHERE, tmp_path / "home", source="facebook/opt-125m", offline=offline)
+
+    assert time.monotonic() - start < 30
+    assert "offline was asked for" in refused["message"] if offline else "out of reach" in refused["message"]
+    assert "sparsity-report run quickstart" in refused["remedy"]
+
+
+def test_a_cache_that_cannot_be_written_is_not_mistaken_for_the_network(
+    hub: tuple[str, type[Hub]], tmp_path: Path
+) -> None:
+    (tmp_path / "a file").touch()
+    refused = load(hub[0], tmp_path / "a file", source="small/opt")
+
+    assert "small/opt cannot be stored" in refused["message"]
+    assert "HF_HOME" in refused["remedy"]

@@ -1,0 +1,130 @@
+"""Two runs beside each other: exact, float and timing each by its own rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tiny_results import cell, perplexity, results, stored, timing
+
+from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, OK
+from sparsity_report.results.compare import FLOAT_TOLERANCE, Comparison, compare
+from sparsity_report.results.model import DataRecord, Measurement
+
+
+def against(old: Measurement, new: Measurement, machines: tuple[str, str] = ("one", "one")) -> Comparison:
+    before, after = machines
+    return compare(
+        results(cell("dense", old), fingerprint=before),
+        results(cell("dense", new), fingerprint=after),
+    )
+
+
+def verdict(comparison: Comparison) -> str:
+    (status, number) = comparison.differences
+    assert status.metric == "status"
+    return number.verdict
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (stored(100), stored(100), "same"),
+        (stored(100), stored(101), "worse"),
+        (stored(100), stored(99), "better"),
+        (perplexity(20.0), perplexity(20.0 * (1 + FLOAT_TOLERANCE / 2)), "same"),
+        (perplexity(20.0), perplexity(20.0 * (1 + FLOAT_TOLERANCE * 2)), "worse"),
+        (perplexity(20.0), perplexity(None), "worse"),
+        (perplexity(None), perplexity(None), "same"),
+    ],
+)
+def test_counted_numbers_exactly_and_floats_within_rounding(old: Measurement, new: Measurement, expected: str) -> None:
+    comparison = against(old, new)
+
+    assert verdict(comparison) == expected
+    assert comparison.exit_code == (OK if expected == "same" else CHECK_FAILED)
+
+
+def test_a_metric_without_a_good_side_only_changes() -> None:
+    sparsity = stored(1).model_copy(update={"metric": "sparsity", "direction": "none"})
+
+    assert verdict(against(sparsity, sparsity.model_copy(update={"value": 2}))) == "changed"
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (timing("prefill_latency_s", 1.1, (1.0, 1.2)), "same"),
+        (timing("prefill_latency_s", 1.5, (1.4, 1.6)), "worse"),
+        (timing("prefill_latency_s", 0.5, (0.4, 0.6)), "better"),
+        (timing("prefill_latency_s", 0.5, None), "not_comparable"),
+    ],
+)
+def test_timings_differ_when_their_intervals_do(new: Measurement, expected: str) -> None:
+    assert verdict(against(timing("prefill_latency_s", 1.0, (0.9, 1.1)), new)) == expected
+
+
+def test_timings_of_two_machines_are_not_compared() -> None:
+    slow, fast = timing("prefill_latency_s", 9.0, (8.9, 9.1)), timing("prefill_latency_s", 1.0, (0.9, 1.1))
+    comparison = against(slow, fast, ("one", "another"))
+
+    assert verdict(comparison) == "not_comparable"
+    assert comparison.exit_code == CANNOT_CHECK
+
+
+def test_an_unknown_machine_is_not_the_same_as_another_unknown_one() -> None:
+    time = timing("prefill_latency_s", 1.0, (0.9, 1.1))
+
+    assert verdict(against(time, time, ("", ""))) == "not_comparable"
+
+
+def test_a_slower_run_is_shown_but_decides_nothing() -> None:
+    old = results(cell("dense", stored(100), timing("prefill_latency_s", 1.0, (0.9, 1.1))))
+    new = results(cell("dense", stored(100), timing("prefill_latency_s", 2.0, (1.9, 2.1))))
+
+    comparison = compare(old, new)
+
+    assert [each.verdict for each in comparison.changes] == ["worse"]
+    assert comparison.exit_code == OK
+
+
+def data(protocol: str) -> dict[str, Any]:
+    numbers: dict[str, Any] = {"windows": 1, "length": 2, "tokens": 2, "predicted_tokens": 1, "bytes": 3}
+    return {"role": "evaluation", "corpus": "embedded", "source": "embedded", "model": "tiny", "protocol": protocol} | (
+        numbers
+    )
+
+
+def test_values_on_other_text_are_not_compared() -> None:
+    """Perplexities of windows of 256 and of 512 tokens are two different quantities."""
+    old, new = (
+        results(cell("dense", perplexity(value)), data=[DataRecord(**data(protocol))])
+        for value, protocol in ((20.0, "windows of 256"), (18.0, "windows of 512"))
+    )
+
+    assert verdict(compare(old, new)) == "not_comparable"
+
+
+def test_a_cell_that_fails_now_is_worse() -> None:
+    comparison = compare(
+        results(cell("csr", stored(1))), results(cell("csr", stored(1), status="failed", reason="why"))
+    )
+
+    (change,) = comparison.changes
+    assert (change.metric, change.verdict, change.why) == ("status", "worse", "why")
+    assert comparison.exit_code == CHECK_FAILED
+
+
+def test_what_was_lost_is_a_change_and_what_is_new_is_not() -> None:
+    """A run that guards a refactoring must notice a metric or a cell that vanished."""
+    small, large = cell("dense", stored(1)), cell("dense", stored(1), perplexity(2.0))
+
+    assert compare(results(large), results(small)).exit_code == CHECK_FAILED
+    assert compare(results(small), results(large)).exit_code == OK
+    vanished = compare(results(small, cell("csr")), results(small))
+    assert (vanished.only_old, vanished.exit_code) == (("csr",), CHECK_FAILED)
+    assert compare(results(small), results(small, cell("csr"))).only_new == ("csr",)
+
+
+def test_nothing_in_common_cannot_be_compared() -> None:
+    assert compare(results(), results(cell("csr", stored(1)))).exit_code == CANNOT_CHECK

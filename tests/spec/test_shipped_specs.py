@@ -1,0 +1,52 @@
+"""Every spec and template that we ship is valid and says what it promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sparsity_report.planning import plan_cells
+from sparsity_report.spec.load import load_spec
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted([*(ROOT / "specs").glob("*.toml"), *(ROOT / "templates" / "specs").glob("*.toml")])
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_is_valid_and_announces_its_schema(file: Path) -> None:
+    loaded = load_spec(file)
+
+    assert loaded.text.startswith("#:schema ./schema.json\n")
+
+
+def entries(name: str) -> set[tuple[str, str, str]]:
+    """(stage, sparsity or pattern, format) of every cell."""
+    found = set()
+    for cell in plan_cells(load_spec(ROOT / "specs" / f"{name}.toml").spec):
+        stage = cell.node.stages[0] if cell.node.stages else None
+        amount = "" if stage is None else str(stage.sparsity or stage.pattern)
+        found.add((stage.entry if stage else "", amount, cell.format.entry))
+    return found
+
+
+def test_quickstart_is_the_course_study_with_a_sweep_and_two_of_four() -> None:
+    found = entries("quickstart")
+
+    assert {("", "", "dense"), ("magnitude", "0.3", "masked"), ("magnitude", "0.3", "csr")} <= found
+    assert {("magnitude", f"0.{tenth}", "masked") for tenth in range(1, 10)} <= found
+    assert {("magnitude", "2:4", "masked"), ("magnitude", "2:4", "nm"), ("random", "0.5", "masked")} <= found
+
+
+def test_opt125m_has_both_index_widths() -> None:
+    cells = plan_cells(load_spec(ROOT / "specs" / "opt125m_30pct.toml").spec)
+
+    assert [cell.format.params.get("index") for cell in cells] == [None, None, "int32", "int64"]
+
+
+def test_smollm2_is_the_study_of_five_nodes() -> None:
+    """Dense, 30, 50 and 70 %, and 2:4: masked and packed leaves share their node."""
+    cells = plan_cells(load_spec(ROOT / "specs" / "smollm2_135m.toml").spec)
+
+    assert len({cell.node.key for cell in cells}) == 5
+    assert len(cells) == 9
