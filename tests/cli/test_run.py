@@ -1,0 +1,145 @@
+"""`run` from the command line: what it leaves, what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sparsity_report.cli import main
+
+SPEC = """
+spec_version = 1
+[study]
+title = "From the command line"
+[[model]]
+source = "bundled:tiny-opt"
+[data]
+evaluation = { source = "embedded", length = 64, windows = 3 }
+[[variant]]
+method = "magnitude"
+sparsity = 0.5
+format = ["masked", "csr"]
+[metrics]
+use = ["storage", "sparsity", "flops", "agreement", "divergence", "perplexity"]
+[report]
+outputs = ["html"]
+"""
+
+
+@pytest.fixture
+def spec(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SPEC, encoding="utf-8")
+    return tmp_path / "small.toml"
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    return int(end.value.code or 0)
+
+
+def test_run_leaves_a_report_and_prints_its_paths_on_stdout(spec, tmp_path, capsys):
+    assert run("run", "small.toml") == 0
+
+    out, err = capsys.readouterr()
+    assert "reports/small/report.html" in out.splitlines()
+    assert "magnitude-layer-50-csr" in err
+    assert "magnitude-layer-50-csr" not in out
+    assert (tmp_path / "reports/small/report.html").stat().st_size > 50_000
+    assert len(json.loads((tmp_path / "reports/small/results.json").read_text("utf-8"))["cells"]) == 3
+
+
+def test_render_rebuilds_the_same_report(spec, tmp_path):
+    run("run", "small.toml")
+    report = tmp_path / "reports/small/report.html"
+    before = report.read_bytes()
+    report.unlink()
+
+    assert run("render", "reports/small") == 0
+    assert before == report.read_bytes()
+
+
+def test_a_failed_cell_is_exit_5_and_the_report_is_written(spec, tmp_path, monkeypatch, capsys):
+    from sparsity_report import registry
+
+    def broken(*_):
+        raise MemoryError("not enough")
+
+    monkeypatch.setattr(registry.get("formats", "csr"), "encode", broken)
+
+    assert run("run", "small.toml") == 5
+    assert "MemoryError: not enough" in (tmp_path / "reports/small/report.html").read_text("utf-8")
+
+
+def test_an_interrupt_is_exit_130_and_says_how_to_resume(spec, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sparsity_report.engine.run.execute", interrupt)
+
+    assert run("run", "small.toml") == 130
+    assert "resumes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("run", "missing.toml"), 2, "there is no spec"),
+        (("run", "small.toml", "--set", "variant.0.sparsity=1.3"), 3, "sparsity"),
+        (("run", "small.toml", "--set", 'target.include=["none"]'), 3, "matches no matrix"),
+        (("run", "small.toml", "--set", "data.evaluation.length=257"), 3, "context"),
+        (("run", "small.toml", "--set", 'data.evaluation.source="text:no.txt"'), 4, "there is no text"),
+        (("run", "small.toml", "--set", 'model.0.source="./none"'), 4, "there is no directory"),
+        (("run", "small.toml", "--only", "nothing"), 2, "matches no cell"),
+        (("render", "nowhere"), 2, "there are no results"),
+    ],
+)
+def test_bad_input_has_its_message_and_its_exit_code(spec, capsys, arguments, code, message):
+    assert code == run(*arguments)
+    err = capsys.readouterr().err
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_an_empty_text_is_the_specs_fault(spec, tmp_path, capsys):
+    (tmp_path / "empty.txt").write_text("  \n", encoding="utf-8")
+
+    assert run("run", "small.toml", "--set", 'data.evaluation.source="text:empty.txt"') == 3
+    assert "is empty" in capsys.readouterr().err
+
+
+def test_a_locked_folder_is_exit_4(spec, tmp_path, capsys):
+    from sparsity_report.results import store
+
+    with store.locked(tmp_path / "reports/small"):
+        assert run("run", "small.toml") == 4
+    assert "another run owns" in capsys.readouterr().err
+
+
+def test_a_missing_pango_keeps_the_html_and_is_exit_4(spec, tmp_path, monkeypatch, capsys):
+    from sparsity_report.errors import EnvironmentProblem
+    from sparsity_report.report import pdf
+
+    def unavailable(*_, **__):
+        raise EnvironmentProblem("The PDF needs Pango", remedy="apt-get install libpango-1.0-0")
+
+    monkeypatch.setattr(pdf, "render_pdf", unavailable)
+
+    assert run("run", "small.toml", "--set", 'report.outputs=["html", "pdf"]') == 4
+    assert "apt-get install" in capsys.readouterr().err
+    assert (tmp_path / "reports/small/report.html").exists()
+
+
+def test_plan_knows_what_is_finished(spec, capsys):
+    run("plan", "small.toml", "--json")
+    before = json.loads(capsys.readouterr().out)
+    run("run", "small.toml")
+    capsys.readouterr()
+    run("plan", "small.toml", "--json")
+    after = json.loads(capsys.readouterr().out)
+
+    assert [cell["state"] for cell in before["cells"]] == ["to run"] * 3
+    assert [cell["state"] for cell in after["cells"]] == ["finished"] * 3
+    assert before["models"][0]["accounting"]["parameters"] == 1_915_680
