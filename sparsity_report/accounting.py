@@ -26,11 +26,11 @@ def modules_of(matrices: Sequence[MatrixShape]) -> list[tuple[int, int]]:
     """
     (out, in) of the modules that hold the matrices: slices of a fused projection are stored together.
 
-    The slices "…query_key_value[q]", "[k]", "[v]" are one module with the rows of all three.
+    The slices "…query_key_value:q", ":k", ":v" are one module with the rows of all three.
     """
     shapes: dict[str, tuple[int, int]] = {}
     for matrix in matrices:
-        module = matrix.path.partition("[")[0]
+        module = matrix.path.partition(":")[0]
         rows = shapes.get(module, (0, 0))[0]
         shapes[module] = (rows + matrix.rows, matrix.cols)
     return list(shapes.values())

@@ -155,7 +155,7 @@ class MatrixShape:
     A weight matrix in its canonical (out, in) view, as counted from a config or from a model.
 
     `block` is the decoder block's number, -1 outside of the blocks. `name` is the matrix without its block
-    ("self_attn.q_proj"); a slice of a fused projection is its own matrix ("attention.query_key_value[q]").
+    ("self_attn.q_proj"); a slice of a fused projection is its own matrix ("attention.query_key_value:q").
     """
 
     path: str

@@ -30,3 +30,7 @@ def tiny_opt():
     from sparsity_report.models.loading import load
 
     return load(ModelRequest("bundled:tiny-opt"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew; say in the commit why")

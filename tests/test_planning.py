@@ -135,6 +135,6 @@ def test_packed_formats_that_always_fit_break_even_at_zero_and_tiny_ones_never()
 def test_slices_of_a_fused_projection_are_stored_as_one_module():
     from sparsity_report.contracts import MatrixShape
 
-    parts = [MatrixShape(f"block.0.qkv[{part}]", f"qkv[{part}]", "attention_linear", 0, 32, 32) for part in "qkv"]
+    parts = [MatrixShape(f"block.0.qkv:{part}", f"qkv:{part}", "attention_linear", 0, 32, 32) for part in "qkv"]
 
     assert accounting.modules_of(parts) == [(96, 32)]

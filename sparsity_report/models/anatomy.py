@@ -231,7 +231,7 @@ def find_matrices(model: nn.Module, config: dict[str, Any], blocks_path: str, ti
         rows, cols = module_weight_OI(module).shape
         parent, _, leaf = path.rpartition(".")
         for part, part_rows in fused_rows(config, leaf, rows).items():
-            suffix = f"[{part}]" if part else ""
+            suffix = f":{part}" if part else ""
             yield Matrix(
                 shape=MatrixShape(f"{called}{suffix}", f"{name}{suffix}", group, block, part_rows.count, cols),
                 module=path,

@@ -30,7 +30,7 @@ class Linear:
 
     def slices(self) -> Parts:
         """(name, rows) of every matrix that it holds."""
-        return tuple((f"{self.name}[{part}]", rows) for part, rows in self.parts) or ((self.name, self.rows),)
+        return tuple((f"{self.name}:{part}", rows) for part, rows in self.parts) or ((self.name, self.rows),)
 
     @property
     def parameters(self) -> int:

@@ -21,9 +21,9 @@ OPT = [f"self_attn.{part}" for part in ("k_proj", "v_proj", "q_proj", "out_proj"
 MATRICES_OF_A_BLOCK = {
     "opt": OPT,
     "opt-narrow": OPT,
-    "gpt_neox": [f"attention.query_key_value[{part}]" for part in "qkv"]
+    "gpt_neox": [f"attention.query_key_value:{part}" for part in "qkv"]
     + ["attention.dense", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"],
-    "gpt2": [f"attn.c_attn[{part}]" for part in "qkv"] + ["attn.c_proj", "mlp.c_fc", "mlp.c_proj"],
+    "gpt2": [f"attn.c_attn:{part}" for part in "qkv"] + ["attn.c_proj", "mlp.c_fc", "mlp.c_proj"],
     "llama": GATED,
     "mistral": GATED,
     "qwen2": GATED,
@@ -33,8 +33,8 @@ MATRICES_OF_A_BLOCK = {
     "gemma3_text": GATED,
     "phi": [*SEPARATE[:3], "self_attn.dense", "mlp.fc1", "mlp.fc2"],
     "phi3": ["self_attn.o_proj"]
-    + [f"self_attn.qkv_proj[{part}]" for part in "qkv"]
-    + ["mlp.gate_up_proj[gate]", "mlp.gate_up_proj[up]", "mlp.down_proj"],
+    + [f"self_attn.qkv_proj:{part}" for part in "qkv"]
+    + ["mlp.gate_up_proj:gate", "mlp.gate_up_proj:up", "mlp.down_proj"],
 }
 SMALL = {
     "vocab_size": 96,
@@ -52,7 +52,7 @@ def matrices_called(model: Any, *names: str) -> list[Matrix]:
     return [
         matrix
         for matrix in anatomy(model).matrices
-        if matrix.shape.name.endswith(tuple(f"[{name}]" for name in names))
+        if matrix.shape.name.endswith(tuple(f":{name}" for name in names))
         or matrix.shape.name.rpartition(".")[2] in tuple(f"{name}_proj" for name in names)
     ]
 
@@ -190,7 +190,7 @@ def test_gate_and_up_of_a_fused_mlp(build: Any, ids: torch.Tensor) -> None:
     parts = {matrix.shape.path: read(model, matrix) for matrix in anatomy(model).matrices}
     mlp = "model.layers.0.mlp"
     x = seen[f"{mlp}.gate_up_proj"]
-    gate, up = (x @ parts[f"{mlp}.gate_up_proj[{part}]"].T for part in ("gate", "up"))
+    gate, up = (x @ parts[f"{mlp}.gate_up_proj:{part}"].T for part in ("gate", "up"))
 
     torch.testing.assert_close(seen[f"{mlp}.down_proj"], nn.functional.silu(gate) * up)
 

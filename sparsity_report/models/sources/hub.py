@@ -101,11 +101,21 @@ def wanted_files(info: ModelInfo) -> list[str]:
         raise EnvironmentProblem(
             f"{info.id} holds no safetensors at {info.sha}, and other weights are never unpickled: they could run any "
             "code.",
-            remedy='Many such models have a pull request "Adding safetensors variant of this model": give its '
-            f'revision = "refs/pr/N" (see https://huggingface.co/{info.id}/discussions), or convert a copy that you '
-            "trust and name its directory.",
+            remedy=convert_remedy(info.id),
         )
     return sorted(wanted, key=lambda name: name != "config.json")
+
+
+def convert_remedy(hub_id: str) -> str:
+    """How a user who trusts a repository turns its weights into safetensors, once."""
+    name = hub_id.rpartition("/")[2]
+    return (
+        f'Give a revision that holds safetensors (revision = "refs/pr/N": see https://huggingface.co/{hub_id}/discussions), '
+        "or, if you trust the repository, convert it once:\n"
+        '  python -c "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; '
+        f"[C.from_pretrained('{hub_id}').save_pretrained('{name}') for C in (M, T)]\"\n"
+        f"  sparsity-report run SPEC --set model.0.source=\"$PWD/{name}\""
+    )
 
 
 def reached_cache(request: ModelRequest, why: str) -> Path:
