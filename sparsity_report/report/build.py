@@ -1,0 +1,86 @@
+"""From results to everything that a template may see. Pure: no files, no torch, no PDF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import cite, document, images, markup
+from .prose import (
+    appendix,
+    behaviour,
+    checks,
+    discussion,
+    execution,
+    headline,
+    metrics,
+    question,
+    reproduce,
+    setup,
+    structure,
+    summary,
+)
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from ..results.model import Alert, Results
+    from .document import Numbering, Section
+    from .drawing import Drawing
+
+SECTIONS = (
+    question.section,
+    setup.section,
+    metrics.section,
+    headline.section,
+    behaviour.section,
+    structure.section,
+    execution.section,
+    checks.section,
+    discussion.section,
+    reproduce.section,
+    appendix.derivation,
+    appendix.listings,
+)
+"""The paper, in order."""
+
+
+@dataclass(frozen=True)
+class ReportModel:
+    """The paper with all its numbers, words and figures. Texts are HTML already where their type is Markup."""
+
+    results: Results
+    glance: tuple[Markup, ...]
+    alerts: tuple[Alert, ...]
+    abstract: Markup
+    sections: tuple[Section, ...]
+    numbering: Numbering
+    references: tuple[cite.Reference, ...]
+    drawings: dict[str, Drawing]
+    bibtex: str
+
+    def html(self, text: str) -> Markup:
+        """Prose with its marks resolved."""
+        return markup.to_html(text, self.numbering)
+
+
+def build(results: Results) -> ReportModel:
+    """Draw the figures, write the words, number everything."""
+    from .figures import draw_all
+
+    drawings = draw_all(results)
+    sections = tuple(write(results, drawings) for write in SECTIONS)
+    glance, abstract = summary.at_a_glance(results), summary.abstract(results)
+    numbering = document.number(sections, (abstract,), images.inline)
+    references = tuple(map(cite.reference, numbering.citations))
+    return ReportModel(
+        results=results,
+        glance=tuple(markup.to_html(each, numbering) for each in glance),
+        alerts=summary.alerts(results),
+        abstract=markup.to_html(abstract, numbering),
+        sections=sections,
+        numbering=numbering,
+        references=references,
+        drawings=drawings,
+        bibtex="\n\n".join([cite.of_run(results), *(each.bibtex for each in references)]),
+    )

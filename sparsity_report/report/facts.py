@@ -1,0 +1,155 @@
+"""
+What the numbers of a cell say beside those of its dense reference.
+
+Everything that prose and tables claim about size, behaviour and speed is decided here, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..results.model import ByteCurve, CellRecord, Condition, Measurement, ModelRecord, Results
+
+Verdict = Literal["faster", "slower", "no difference"]
+
+
+def find(cell: CellRecord, metric: str, **conditions: Condition) -> Measurement | None:
+    """The least specific measurement that meets the conditions: a total before its components or groups."""
+    found = [each for each in cell.metrics if each.metric == metric and conditions.items() <= each.conditions.items()]
+    return min(found, key=lambda each: len(each.conditions), default=None)
+
+
+def value(cell: CellRecord, metric: str, **conditions: Condition) -> float | None:
+    found = find(cell, metric, **conditions)
+    return None if found is None else found.value
+
+
+def model_of(results: Results, cell: CellRecord) -> ModelRecord:
+    return next(model for model in results.models if model.id == cell.variant.model)
+
+
+def cells_of(results: Results, model: ModelRecord) -> tuple[CellRecord, ...]:
+    return tuple(cell for cell in results.cells if cell.variant.model == model.id)
+
+
+def executed(cell: CellRecord) -> bool:
+    """Whether the variant ran: its numbers may still not be finite."""
+    return cell.status in ("ok", "diverged")
+
+
+def nodes(cells: tuple[CellRecord, ...]) -> tuple[tuple[CellRecord, ...], ...]:
+    """Pruned states in order, each with its formats; the dense reference is none of them."""
+    by_node: dict[str, list[CellRecord]] = {}
+    for cell in cells:
+        if cell.variant.stages:
+            by_node.setdefault(cell.node, []).append(cell)
+    return tuple(tuple(each) for each in by_node.values())
+
+
+def pattern(cell: CellRecord) -> str:
+    """The sparsity pattern of the first pruning stage; "unstructured" without one."""
+    for stage in cell.variant.stages:
+        if stage.op == "prune":
+            return str(stage.params.get("pattern", "unstructured"))
+    return "unstructured"
+
+
+def requested(cell: CellRecord) -> float | None:
+    """The sparsity that the spec asks for on the target; N:M implies 1 − N/M. None without a pruning stage."""
+    for stage in cell.variant.stages:
+        if stage.op != "prune":
+            continue
+        kept, colon, group = pattern(cell).partition(":")
+        if colon:
+            return 1 - int(kept) / int(group)
+        sparsity = stage.params.get("sparsity")
+        return None if sparsity is None else float(sparsity)
+    return None
+
+
+def one_shot(cell: CellRecord) -> bool:
+    """A single pruning stage and nothing else."""
+    return [stage.op for stage in cell.variant.stages] == ["prune"]
+
+
+def size_ratio(results: Results, cell: CellRecord, over: str = "model") -> float | None:
+    """Stored bytes relative to dense, over the model or the target."""
+    dense = results.reference(cell.variant.model)
+    own = value(cell, "stored_bytes", over=over)
+    base = None if dense is None else value(dense, "stored_bytes", over=over)
+    return own / base if own is not None and base else None
+
+
+def curve_of(model: ModelRecord, cell: CellRecord) -> ByteCurve | None:
+    """The byte curve of the cell's format."""
+    for curve in model.byte_curves:
+        if curve.format.entry == cell.variant.format.entry and curve.format.params == cell.variant.format.params:
+            return curve
+    return None
+
+
+@dataclass(frozen=True)
+class Speed:
+    """
+    A timed phase at one point of the batch × prompt grid. `ratio` is dense time over the variant's.
+
+    "no difference": the interval contains 1, or the ratio is no further from 1 than dense is from itself (`floor`).
+    Without an interval nothing is claimed, so it is "no difference" as well.
+    """
+
+    phase: str
+    point: dict[str, Condition]
+    ratio: Measurement
+    floor: float
+    verdict: Verdict
+
+
+def _verdict(ratio: Measurement, floor: float) -> Verdict:
+    if ratio.value is None or ratio.ci is None or ratio.ci[0] <= 1 <= ratio.ci[1] or abs(ratio.value - 1) <= floor:
+        return "no difference"
+    return "faster" if ratio.value > 1 else "slower"
+
+
+def speeds(results: Results, cell: CellRecord) -> Iterator[Speed]:
+    """Every speed-up that was measured, prefill and decode."""
+    for each in cell.metrics:
+        phase, _, kind = each.metric.rpartition("_")
+        if kind != "speedup" or each.value is None:
+            continue
+        anchor = next((other for other in results.cells if other.id == each.anchor), None)
+        floor = None if anchor is None else value(anchor, f"{phase}_noise_floor", **each.conditions)
+        yield Speed(phase, each.conditions, each, floor or 0.0, _verdict(each, floor or 0.0))
+
+
+def speed(results: Results, cell: CellRecord, phase: str, **point: Condition) -> Speed | None:
+    """The speed-up of a phase at a point; without a point, the first."""
+    matching = (each for each in speeds(results, cell) if each.phase == phase and point.items() <= each.point.items())
+    return next(matching, None)
+
+
+def timing_points(results: Results) -> tuple[dict[str, Condition], ...]:
+    """The (batch, prompt) points that were timed, in order."""
+    points: list[dict[str, Condition]] = [
+        {key: each.conditions[key] for key in ("batch", "prompt") if key in each.conditions}
+        for cell in results.cells
+        for each in cell.metrics
+        if each.metric.endswith("_latency_s")
+    ]
+    return tuple(point for place, point in enumerate(points) if point not in points[:place])
+
+
+def lead(cells: tuple[CellRecord, ...]) -> tuple[CellRecord, ...]:
+    """The pruned state that the summary speaks of: the first of those executed in the most formats. May be empty."""
+    states = [tuple(cell for cell in node if executed(cell)) for node in nodes(cells)]
+    return max(states, key=len, default=())
+
+
+def differ(one: Measurement | None, other: Measurement | None) -> bool:
+    """Whether two measured values lie apart: their 95 % intervals do not overlap."""
+    if one is None or other is None or one.ci is None or other.ci is None:
+        return False
+    return one.ci[0] > other.ci[1] or other.ci[0] > one.ci[1]

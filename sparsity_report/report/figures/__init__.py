@@ -1,0 +1,32 @@
+"""Figures of the paper, one file each: `draw(results)` gives a Drawing, or None where its data do not exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...results.model import Results
+    from ..drawing import Drawing
+
+
+def draw_all(results: Results) -> dict[str, Drawing]:
+    """Every figure that the results allow, by id, in the order of the paper."""
+    from . import (
+        block_diagram,
+        break_even,
+        flops_by_group,
+        group_sparsity,
+        headline,
+        latency,
+        parameter_fraction,
+        quality_sparsity,
+        speed_vs_flops,
+        storage_components,
+    )
+
+    order = (
+        block_diagram, headline, quality_sparsity, group_sparsity, parameter_fraction, flops_by_group,
+        storage_components, break_even, latency, speed_vs_flops,
+    )  # fmt: skip
+    drawings = (figure.draw(results) for figure in order)
+    return {drawing.id: drawing for drawing in drawings if drawing is not None}

@@ -1,0 +1,59 @@
+"""Markdown in both directions: the author's text into safe HTML, and the report into a short summary for CI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from . import markup
+
+if TYPE_CHECKING:
+    from ..results.model import Results
+
+TAGS = {"p", "em", "strong", "a", "ul", "ol", "li", "code", "blockquote", "br"}
+SUMMARY_BYTES = 60_000
+SUMMARY_ROWS = 12
+
+
+def to_html(text: str) -> Markup:
+    """Paragraphs, emphasis, lists, code and links of an author's Markdown; everything else loses its tags."""
+    import nh3
+    from markdown_it import MarkdownIt
+
+    html = MarkdownIt("commonmark", {"html": False}).render(markup.plain(text))
+    clean = nh3.clean(html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"})
+    return Markup(clean)
+
+
+def cell(text: str) -> str:
+    """Text as a Markdown table cell: nothing in it can end the cell or become markup."""
+    escaped = "".join(f"\\{each}" if each in "\\`*_[]<>|#" else each for each in text)
+    return " ".join(escaped.split())
+
+
+def summary(results: Results) -> str:
+    """`summary.md`: title, answers, alerts, at most twelve rows of the headline table and the checks."""
+    from .html import environment
+    from .prose import summary as words
+    from .prose.checks import verdict_sentence
+    from .result_tables import headline
+
+    table = headline(results)
+    template = environment().get_template("summary.md.j2")
+    text = template.render(
+        results=results,
+        glance=[markup.to_text(each) for each in words.at_a_glance(results)],
+        alerts=words.alerts(results),
+        verdict=markup.to_text(verdict_sentence(results)),
+        columns=table.columns,
+        rows=table.rows[:SUMMARY_ROWS],
+        left_out=max(len(table.rows) - SUMMARY_ROWS, 0),
+        notes=[markup.to_text(each) for each in table.notes],
+        cell=cell,
+    )
+    return (
+        text
+        if len(text.encode()) <= SUMMARY_BYTES
+        else text.encode()[: SUMMARY_BYTES - 4].decode(errors="ignore") + "\n…\n"
+    )

@@ -1,0 +1,79 @@
+"""What models, pruned states, formats and cells are called in text and tables: the names that figures use, escaped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .figures import cells
+from .markup import plain
+from .numbers import NBSP
+
+if TYPE_CHECKING:
+    from ..results.model import CellRecord, FormatRecord, ModelRecord, Results
+
+STATUS = {"ok": "executed", "failed": "failed", "diverged": "diverged", "not_executed": "not executed"}
+METRICS = {
+    "sparsity_requested": "sparsity requested",
+    "sparsity_target": "sparsity of the target",
+    "flops_per_token": "FLOPs per token",
+    "agreement_top1": "top-1 agreement",
+    "kl_divergence": "KL divergence",
+    "prefill_latency_s": "prefill latency",
+    "decode_latency_s": "decode latency",
+    "prefill_speedup": "prefill speed-up",
+    "decode_speedup": "decode speed-up",
+    "max_abs_logit_difference": "largest logit difference",
+}
+
+
+def metric(name: str) -> str:
+    """A metric's name in words."""
+    return METRICS.get(name, name.replace("_", " "))
+
+
+def model(record: ModelRecord) -> str:
+    """The model's id, and its label wherever it has one."""
+    return plain(f"{record.id} ({record.label})" if record.label else record.id)
+
+
+def group(name: str) -> str:
+    return cells.GROUP_NAMES.get(name, name.replace("_", " "))
+
+
+def storage_format(record: FormatRecord) -> str:
+    """A format in short: "CSR", "CSR int64", "N:M packed", "masked"."""
+    return plain(cells.format_name(record).replace(" ", NBSP))
+
+
+def state(results: Results, cell: CellRecord) -> str:
+    """The stages from dense, without the format: "magnitude 30 %"; a replicate has its number."""
+    return plain(cells.Names.of(results).node(cell).replace(" %", f"{NBSP}%"))
+
+
+def variant(results: Results, cell: CellRecord) -> str:
+    """State and format: "magnitude 30 %, CSR"."""
+    return "dense" if cell.is_reference else f"{state(results, cell)}, {storage_format(cell.variant.format)}"
+
+
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def on(results: Results, record: ModelRecord) -> str:
+    """Words such as "on smollm2-135m (de-quantised from Q4_1), " where the model must be named; else ""."""
+    return f"on {model(record)}, " if len(results.models) > 1 or record.label else ""
+
+
+def sentence(*parts: str) -> str:
+    """The parts as one sentence with a capital."""
+    return capital("".join(parts))
+
+
+def listing(items: list[str]) -> str:
+    """Items in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def labels_note(results: Results) -> tuple[str, ...]:
+    """The note that stands under every table with numbers of a labelled model."""
+    return tuple(f"{plain(each.id)} is {plain(each.label)}." for each in results.models if each.label)

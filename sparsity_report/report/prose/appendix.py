@@ -1,0 +1,60 @@
+"""Appendices: from logits to predicted tokens, and all cells and matrices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import tables
+from ..document import Section
+from ..markup import formula, ref
+from .words import equation, paragraph
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...results.model import Results
+    from ..drawing import Drawing
+
+
+def derivation(results: Results, drawings: Mapping[str, Drawing]) -> Section:
+    """A: why comparing logits is comparing predictions."""
+    logit = formula(r"\ell_{tk}", "the logit of token k at position t")
+    agreement = any(each.metric == "agreement_top1" for cell in results.cells for each in cell.metrics)
+    blocks = (
+        *paragraph(
+            f"At each position t the model ends in one real number {logit} for every token k of its vocabulary of V "
+            "tokens: the logits, which are neither positive nor normalised. The softmax turns them into "
+            "probabilities of the token that follows,"
+        ),
+        equation("softmax"),
+        *paragraph("Greedy decoding predicts the most probable token,"),
+        equation("argmax"),
+        *paragraph(
+            "The exponential increases strictly, and at one position all exponentials are divided by the same "
+            "positive sum. Hence for any two tokens"
+        ),
+        equation("softmax_order"),
+        *paragraph("so that the softmax keeps the order of the logits, and with it their maximum:"),
+        equation("argmax_logits"),
+        *paragraph(
+            "Comparing predictions therefore needs neither probabilities nor a temperature: any positive temperature "
+            "divides all logits of a position by one number and leaves the order as it is. Ties between equal "
+            "logits are broken by the lower token id, in both models alike."
+        ),
+        *paragraph(
+            f"{ref('eq:agreement_top1')} counts the positions at which the two maxima coincide. The same derivation "
+            "shows what it cannot see: adding a constant to all logits of a position changes nothing, and neither "
+            "does any change of probabilities that leaves the largest one in place. Perplexity and divergence do "
+            "see the latter."
+            if agreement
+            else ""
+        ),
+    )
+    return Section("app:argmax", "From logits to predicted tokens", blocks, appendix=True)
+
+
+def listings(results: Results, drawings: Mapping[str, Drawing]) -> Section:
+    """B: all cells, all matrices."""
+    matrices = tables.matrices(results)
+    blocks = (tables.cells(results), *((matrices,) if matrices.rows else ()))
+    return Section("app:cells", "All cells and matrices", blocks, appendix=True)

@@ -1,0 +1,143 @@
+"""Section 7 and the sentences about time: what was faster, what was slower, what could not be told apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import facts, names, numbers, result_tables
+from ..document import Section
+from ..markup import plain, see
+from .headline import where
+from .words import bullets, figure, paragraph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ...results.model import ModelRecord, Results
+    from ..drawing import Drawing
+    from ..facts import Speed
+
+PHASES = {"prefill": "prefill", "decode": "decoding"}
+
+
+def by_format(results: Results, model: ModelRecord, phase: str) -> dict[str, list[Speed]]:
+    """Speed-ups of a phase, by storage format."""
+    found: dict[str, list[Speed]] = {}
+    for cell in facts.cells_of(results, model):
+        own = [each for each in facts.speeds(results, cell) if each.phase == phase]
+        if own:
+            found.setdefault(names.storage_format(cell.variant.format), []).extend(own)
+    return found
+
+
+def speed_sentence(results: Results, model: ModelRecord, name: str, phase: str, measured: list[Speed]) -> str:
+    """What may be claimed about one format and one phase."""
+    prefix = names.on(results, model)
+    if len(measured) == 1:
+        only = measured[0]
+        ratio = f"{numbers.with_interval(only.ratio)} times the dense speed"
+        if only.verdict == "no difference":
+            return names.sentence(prefix, f"{name} shows no difference from dense in {PHASES[phase]} ({ratio}).")
+        return names.sentence(prefix, f"{name} is {only.verdict} than dense in {PHASES[phase]} ({ratio}).")
+    counts = {
+        verdict: [each for each in measured if each.verdict == verdict]
+        for verdict in ("faster", "slower", "no difference")
+    }
+    claims = {"faster": "faster than dense", "slower": "slower than dense", "no difference": "not different from dense"}
+    total = numbers.count(len(measured))
+    parts = [
+        f"{claims[verdict]} in {'all' if len(cases) == len(measured) else numbers.count(len(cases)) + ' of'} {total} "
+        "timed "
+        f"settings ({_range(cases)})"
+        for verdict, cases in counts.items()
+        if cases
+    ]
+    return names.sentence(prefix, f"{PHASES[phase]} with {name} is {names.listing(parts)}.")
+
+
+def _range(cases: Iterable[Speed]) -> str:
+    values = sorted(each.ratio.value or 0 for each in cases)
+    low, high = numbers.times(values[0]), numbers.times(values[-1])
+    return f"speed-up {low}" if low == high else f"speed-up {low} to {high}"
+
+
+def floor_sentence(results: Results) -> str:
+    """The noise of dense against dense."""
+    floors = [
+        each.value
+        for cell in results.cells
+        for each in cell.metrics
+        if each.metric.endswith("_noise_floor") and each.value is not None
+    ]
+    if not floors:
+        return ""
+    low, high = numbers.percent(min(floors), 1), numbers.percent(max(floors), 1)
+    shown = low if low == high else f"{low} to {high}"
+    return f"Dense timed against itself differs by up to {shown}: what is smaller is called no difference."
+
+
+def fallback_items(results: Results) -> list[str]:
+    """Everything that did not happen as asked."""
+    return [
+        f"{where(results, cell.variant.model)}{names.variant(results, cell)}: {plain(each.what)}, because: "
+        f"{plain(each.why).rstrip('.')}{f' ({numbers.count(each.count)} times)' if each.count > 1 else ''}."
+        for cell in results.cells
+        for each in cell.fallbacks
+    ]
+
+
+def masked_sentence(results: Results) -> str:
+    if not any(cell.variant.format.entry == "masked" for cell in results.cells):
+        return ""
+    return "Masked runs the dense kernels on dense matrices that contain zeros: no speed-up is to be expected of it."
+
+
+def paying_sentence(results: Results) -> str:
+    """Whether any compressed format turned its zeros into time."""
+    timed = [
+        speed
+        for cell in results.cells
+        if cell.variant.format.entry not in ("dense", "masked")
+        for speed in facts.speeds(results, cell)
+    ]
+    if not timed:
+        return ""
+    if any(each.verdict == "faster" for each in timed):
+        return "At least one compressed variant turned its zeros into a shorter time on this machine."
+    return (
+        "No compressed variant turned its zeros into a shorter time on this machine: indices, irregular access or "
+        "unpacking "
+        "cost more than the multiplications that they save."
+    )
+
+
+def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
+    """7 Execution."""
+    sentences = [
+        speed_sentence(results, model, name, phase, measured)
+        for model in results.models
+        for phase in PHASES
+        for name, measured in by_format(results, model, phase).items()
+    ]
+    table = result_tables.latency(results)
+    untimed = "" if table.rows else "No latency was measured in this study."
+    fallbacks = fallback_items(results)
+    blocks = (
+        *paragraph(masked_sentence(results), floor_sentence(results), untimed),
+        *bullets(sentences),
+        *paragraph(
+            paying_sentence(results), f"All timed settings are listed{see('tab:latency')}." if table.rows else ""
+        ),
+        *figure(results, drawings, "latency"),
+        *figure(results, drawings, "speed_vs_flops"),
+        *((table,) if table.rows else ()),
+        *paragraph(
+            "What did not happen as asked:"
+            if fallbacks
+            else "No fallback was recorded: every cell ran as asked."
+            if any(facts.executed(cell) for cell in results.cells)
+            else ""
+        ),
+        *bullets(fallbacks),
+    )
+    return Section("sec:execution", "Execution", blocks)

@@ -1,0 +1,205 @@
+"""Section 3: what each metric is, and what it can and cannot claim. Only metrics that occur are defined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import tables
+from ..document import Section
+from ..markup import cite, emphasis, formula, ref
+from . import setup
+from .words import equation, paragraph
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...results.model import Results
+    from ..document import Block
+    from ..drawing import Drawing
+
+PROXY = (
+    f"A {emphasis('proxy')} is a quantity that can be counted or measured with the means at hand and that moves with "
+    "the "
+    "quantity of interest without being it. Top-1 agreement and KL divergence are proxies of quality, the FLOPs "
+    "count is "
+    "one of time. Proxies are read by comparison, never as absolute performance."
+)
+
+VALUE = formula("b_v", "b v")
+TARGET = formula(r"\mathcal{T}", "T")
+
+
+def storage(results: Results) -> tuple[Block, ...]:
+    formats = {each.name for each in setup.used(results, "format")} | {
+        cell.variant.format.entry for cell in results.cells
+    }
+    chosen = [name for name in ("csr", "nm", "bitmask") if name in formats]
+    return (
+        *paragraph(
+            "Stored bytes are the bytes of every tensor that a variant holds, parameters and buffers, indices and "
+            "pointers "
+            f"included, each counted once. A dense matrix of O rows and I columns with values of {VALUE} bytes takes",
+        ),
+        equation("dense_bytes"),
+        *(block for name in chosen for block in (*paragraph(LEADS[name]), equation(f"{name}_bytes"))),
+        *(
+            (*paragraph("so that CSR is smaller than dense above its break-even sparsity:"), equation("break_even"))
+            if "csr" in chosen
+            else ()
+        ),
+        *paragraph(
+            "It can claim what a format needs in memory for the weights; it says nothing of a compressed file, of "
+            "activations or of the key–value cache.",
+            heading="Limits.",
+        ),
+    )
+
+
+LEADS = {
+    "csr": f"CSR{cite('saad2003iterative')} stores the non-zero values, a column index for each of them and one "
+    "pointer a row,",
+    "nm": f"The packed N:M form{cite('mishra2021accelerating')} stores N values of every M and their positions in "
+    "the group,",
+    "bitmask": "A bitmask stores the non-zero values and one bit for every weight,",
+}
+
+
+def sparsity(results: Results) -> tuple[Block, ...]:
+    return (
+        *paragraph(
+            "Sparsity is the fraction of parameters that are zero. With θ for all parameters of the model, each "
+            "counted once,"
+        ),
+        equation("sparsity"),
+        *paragraph(
+            "Since only some matrices are pruned, the sparsity of the model is below the sparsity of these target "
+            f"matrices {TARGET}, which is what a spec requests:"
+        ),
+        equation("sparsity_target"),
+        *paragraph("For a group g of parameters (embedding, attention, MLP, LM head, norms), sparsity and share are"),
+        equation("group_sparsity"),
+        equation("parameter_fraction"),
+        *paragraph(
+            "Sparsity is the same for every format of one mask, also for one that stores no zeros. It does not say "
+            "whether the zeros save anything.",
+            heading="Limits.",
+        ),
+    )
+
+
+def flops(results: Results) -> tuple[Block, ...]:
+    return (
+        *paragraph(
+            "The FLOPs proxy counts two operations for every weight that a linear map multiplies, per token: all "
+            "weights where dense kernels run, the non-zeros where the format skips zeros:"
+        ),
+        equation("flops_dense"),
+        equation("flops_sparse"),
+        *paragraph(
+            "The proxy is optimistic. It leaves out attention’s products between tokens, norms and look-ups, and the "
+            "cost of indices, of irregular memory access and of lower arithmetic intensity: fewer FLOPs do not imply "
+            "a shorter time, least of all on a CPU.",
+            heading="Limits.",
+        ),
+    )
+
+
+def agreement(results: Results) -> tuple[Block, ...]:
+    return (
+        *paragraph(
+            "Top-1 agreement is the share of the T predicted positions at which dense model (d) and variant (v), "
+            "given the same tokens, rank the same token first:"
+        ),
+        equation("agreement_top1"),
+        *paragraph(
+            f"Logits suffice, since the softmax keeps their order ({ref('app:argmax')}). The interval is Wilson’s"
+            f"{cite('wilson1927probable')}."
+        ),
+        *paragraph(
+            "It measures the stability of single decisions. It ignores confidence, so that probability may move "
+            "while the first token stays, and a tiny change may flip a nearly tied decision; it ignores all ranks "
+            "but the first; it depends on the text; and it says nothing about long generations. It is not a "
+            "quality score: a variant may disagree with the dense model and be right.",
+            heading="Limits.",
+        ),
+    )
+
+
+def divergence(results: Results) -> tuple[Block, ...]:
+    return (
+        *paragraph(
+            f"The Kullback–Leibler divergence{cite('kullback1951information')} of the variant’s next-token "
+            "distribution from the dense one, over the whole vocabulary of V tokens and in nats, is"
+        ),
+        equation("kl_divergence"),
+        *paragraph(
+            "It sees shifts of probability that agreement cannot. It says how far two distributions are apart, not "
+            "which of them is better.",
+            heading="Limits.",
+        ),
+    )
+
+
+def perplexity(results: Results) -> tuple[Block, ...]:
+    return (
+        *paragraph(
+            f"Perplexity{cite('jelinek1977perplexity')} is the exponential of the mean negative log-likelihood of "
+            "the token that follows,"
+        ),
+        equation("perplexity"),
+        *paragraph(
+            f"with a bootstrap interval over windows{cite('efron1993bootstrap')}. Bits per byte put the same "
+            "likelihood on a scale that does not depend on the tokenizer:"
+        ),
+        equation("bits_per_byte"),
+        *paragraph(
+            "Perplexities are comparable only within one protocol: the same text, tokenizer, window length and "
+            "BOS policy. They are no measure of usefulness.",
+            heading="Limits.",
+        ),
+    )
+
+
+def latency(results: Results) -> tuple[Block, ...]:
+    return (
+        *paragraph(
+            "Latency is wall-clock time, of prefill (one pass over the prompt) and of decoding (one token after "
+            "another). Variant and dense model run alternately in one process. The speed-up is the median over "
+            "rounds of the dense time over the variant’s time of the same round, with a bootstrap interval"
+            f"{cite('efron1993bootstrap')}. Dense is also timed against dense: the largest distance of that interval "
+            "from 1 is the noise floor, and a speed-up no further from 1 is no difference:"
+        ),
+        equation("noise_floor"),
+        *paragraph(
+            "Latency holds for this machine, its load, its threads, and these batch sizes and prompt lengths; ratios "
+            "travel better than seconds.",
+            heading="Limits.",
+        ),
+    )
+
+
+FAMILIES = (
+    ("stored_bytes", "Stored bytes", storage),
+    ("sparsity", "Sparsity and parameter share", sparsity),
+    ("flops_per_token", "FLOPs proxy", flops),
+    ("agreement_top1", "Top-1 agreement", agreement),
+    ("kl_divergence", "Divergence from dense", divergence),
+    ("perplexity", "Perplexity", perplexity),
+    ("prefill_latency_s", "Latency", latency),
+)
+
+
+def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
+    """3 Metrics."""
+    present = {each.metric for cell in results.cells for each in cell.metrics}
+    found = tuple(
+        Section(f"sec:metric-{metric}", title, define(results))
+        for metric, title, define in FAMILIES
+        if metric in present
+    )
+    opening = paragraph(
+        "The chain of reasoning is: where zeros are, what they change in storage and work, and how predictions react.",
+        PROXY,
+    )
+    glossary = tables.quantities(results)
+    return Section("sec:metrics", "Metrics", (*opening, *((glossary,) if glossary.rows else ())), found)

@@ -1,0 +1,55 @@
+"""References and BibTeX."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparsity_report import registry
+from sparsity_report.report import cite
+
+
+def test_every_registry_entry_cites_a_known_reference():
+    cited = {
+        registry.get(kind, name).INFO.cite
+        for kind in ("methods", "formats", "metrics", "corpora")
+        for name in registry.names(kind)
+    }
+
+    assert cited - {""} <= set(cite.references())
+
+
+@pytest.mark.parametrize("key", sorted(cite.references()))
+def test_every_reference_has_authors_title_and_year(key):
+    reference = cite.references()[key]
+
+    assert {"author", "title", "year"} <= set(reference.fields)
+    assert reference.bibtex.startswith(f"@{reference.type}{{{key},")
+    assert reference.bibtex.count("{") == reference.bibtex.count("}")
+
+
+def test_authors_are_shortened_to_initials():
+    assert cite.reference("han2015learning").authors == "S. Han, J. Pool, J. Tran and W. J. Dally"
+    assert cite.reference("zhang2022opt").authors.endswith("M. Chen et al.")
+
+
+def test_an_unknown_key_is_shown_by_its_key():
+    assert cite.reference("plugin2030").authors == "plugin2030"
+
+
+@pytest.mark.parametrize(
+    ("identifier", "key"),
+    [
+        ("opt-125m", "zhang2022opt"),
+        ("pythia-70m", "biderman2023pythia"),
+        ("smollm2-135m", "allal2025smollm2"),
+        ("other", ""),
+    ],
+)
+def test_models_cite_their_paper(results, identifier, key):
+    model = (
+        results("course")
+        .models[0]
+        .model_copy(update={"id": identifier, "source": identifier, "architecture": "Causal"})
+    )
+
+    assert cite.of_model(model) == key

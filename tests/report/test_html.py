@@ -1,0 +1,202 @@
+"""The page: complete, self-contained, accessible, for every kind of results."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+
+from .conftest import NAMES
+
+MIB = 1024**2
+
+
+class Page(HTMLParser):
+    """Ids, links, images, headings, assets and text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: Counter[str] = Counter()
+        self.links: list[str] = []
+        self.alts: list[str | None] = []
+        self.assets: list[str] = []
+        self.headings: list[int] = []
+        self.tags: Counter[str] = Counter()
+        self.pieces: list[str] = []
+        self._hidden = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags[tag] += 1
+        self._hidden += tag in ("script", "style")
+        if "id" in found:
+            self.ids[found["id"]] += 1
+        if tag == "a" and found.get("href", "").startswith("#"):
+            self.links.append(found["href"][1:])
+        if tag == "img":
+            self.alts.append(found.get("alt"))
+        self.assets += [found[name] for name in ("src", "srcset", "data") if found.get(name)]
+        if tag == "link":
+            self.assets.append(found.get("href", ""))
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+    def handle_endtag(self, tag):
+        self._hidden -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self._hidden:
+            self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.pieces).split())
+
+
+@pytest.fixture(params=NAMES)
+def parsed(request, page):
+    return Page(page(request.param))
+
+
+def test_ids_are_unique(parsed):
+    assert [name for name, count in parsed.ids.items() if count > 1] == []
+
+
+def test_internal_links_resolve(parsed):
+    assert parsed.links
+    assert [link for link in parsed.links if link not in parsed.ids] == []
+
+
+def test_every_image_has_a_text(parsed):
+    assert all(alt and alt.strip() for alt in parsed.alts)
+
+
+def test_nothing_is_fetched_from_anywhere(parsed):
+    assert [asset[:40] for asset in parsed.assets if not asset.startswith("data:")] == []
+    assert parsed.tags["link"] == 0
+
+
+def test_heading_levels_do_not_skip(parsed):
+    assert parsed.headings[0] == 1
+    assert parsed.headings.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(parsed.headings, parsed.headings[1:], strict=False))
+
+
+def test_no_sign_of_python_reaches_the_reader(parsed):
+    assert (
+        re.findall(
+            r"\bNone\b|\bnan\b|\binf\b|Undefined|\ue000|\ue001|\ue002", parsed.text.replace("nan-perplexity", "")
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_stay_small(page, name):
+    """A study of one model fits into 1 MiB; the hardest fixture has two, and twice the figures."""
+    assert len(page(name).encode()) <= (2 if name == "hardest" else 1) * MIB
+
+
+def test_css_fetches_nothing(page):
+    styles = "".join(re.findall(r"<style>.*?</style>", page("course"), re.S))
+
+    assert "url(data:font/woff2" in styles
+    assert re.findall(r"url\((?!data:)[^)]*\)|@import", styles) == []
+
+
+def test_a_content_security_policy_forbids_the_network(page):
+    assert "default-src 'none'" in page("course").replace("&#39;", "'")
+
+
+def test_headline_numbers_are_on_the_page(page):
+    text = Page(page("course")).text
+
+    for expected in ("1,956,640", "1,536,000", "7.46", "1.32×", "62.8", "[60.9, 64.7]", "50.24", "no difference"):
+        assert expected in text
+
+
+def test_the_paper_has_all_its_sections_numbered(page):
+    text = Page(page("course")).text
+    titles = (
+        "1 Question and scope", "2 Setup", "3 Metrics", "4 Headline results", "5 Behaviour", "6 Structure",
+        "7 Execution", "8 Checks", "9 Discussion", "10 How to reproduce this", "Appendix A From logits", "References",
+    )  # fmt: skip
+
+    places = [text.rindex(title) for title in titles]
+    assert places == sorted(places)
+
+
+def test_title_and_reasons_are_escaped(page):
+    html = page("hardest")
+
+    assert "<script>alert(1)</script>" not in html
+    assert "does <b>pruning</b>" not in html
+    assert "does <b>pruning</b> 50 %" in Page(html).text
+
+
+def test_author_markdown_is_rendered_and_not_more(page):
+    html = page("hardest")
+
+    assert "<em>why</em> 2:4 &lt; 50 %? See $x$ &amp; <code>code</code>." in html
+
+
+def test_a_quick_run_is_watermarked_and_a_real_one_is_not(page):
+    assert "quick run – not results" in Page(page("hardest")).text
+    assert "quick run – not results" not in Page(page("course")).text
+
+
+def test_the_label_stands_in_every_caption_or_note_with_the_models_numbers(page):
+    """Every figure and table of the two-model study names the label in caption, heading or notes."""
+    html = page("hardest")
+    figures = re.findall(r'<figure id="([^"]+)".*?</figure>', html, re.S)
+    blocks = re.findall(r"<figure id=.*?</figure>", html, re.S)
+    without = {"tab:data", "tab:quantities", "tab:environment"}
+
+    assert len(blocks) > 10
+    missing = [name for name, block in zip(figures, blocks, strict=True) if "de-quantised from Q4_1" not in block]
+    assert set(missing) <= without
+
+
+def test_every_reference_is_cited_and_every_citation_listed(page):
+    parsed = Page(page("course"))
+    listed = {name for name in parsed.ids if name.startswith("ref-")}
+
+    assert listed == {link for link in parsed.links if link.startswith("ref-")}
+    assert "ref-biderman2023pythia" not in listed
+
+
+def test_failed_and_diverged_cells_are_in_the_body_with_their_reasons(page):
+    text = Page(page("hardest")).text
+
+    assert "failed, because: RuntimeError: not enough memory: 2.1 GB wanted for <gram> & its inverse." in text
+    assert "diverged, because: perplexity is not finite in 4 of 32 windows." in text
+    assert "Cholesky retried with 10 % more damping, because: the Gram matrix was singular (3 times)." in text
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG contrast ratio of two #rrggbb colours."""
+
+    def luminance(colour: str) -> float:
+        channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_colours_have_contrast_in_both_themes(page):
+    html = page("course")
+    light = dict(re.findall(r"--(\w+): (#\w+)", re.search(r":root \{ --ink[^}]*\}", html)[0])) | {"page": "#ffffff"}
+    dark = dict(re.findall(r"--(\w+): (#\w+)", re.search(r':root\[data-theme="dark"\] \{[^}]*\}', html)[0]))
+
+    for theme in (light, dark):
+        full = {
+            name: value if len(value) == 7 else "#" + "".join(2 * each for each in value[1:])
+            for name, value in theme.items()
+        }
+        for name in ("ink", "soft", "link", "warn"):
+            assert contrast(full[name], full["page"]) >= 4.5, name

@@ -1,0 +1,232 @@
+"""Sentences follow the data: each is tried on data that make it say the opposite."""
+
+from __future__ import annotations
+
+import pytest
+
+from sparsity_report.report import facts
+from sparsity_report.report.prose import behaviour, checks, discussion, execution, headline, storage, structure, summary
+from sparsity_report.results.model import StudyRecord
+
+
+def is_csr(cell):
+    return cell.variant.format.entry == "csr"
+
+
+def csr_cells(made):
+    return next(cells for cells in storage.compressed(made, made.models[0]) if is_csr(cells[0]))
+
+
+def test_csr_below_and_above_its_break_even_is_larger_and_smaller(results):
+    text = storage.size_sentence(results("course"), csr_cells(results("course"))).replace("\u00a0", " ")
+
+    assert text == (
+        "CSR stores the targeted matrices in more bytes than dense at 30 % (1.405×) and at 50 % (1.005×) "
+        "and fewer bytes than dense at 70 % (0.605×)."
+    )
+
+
+def test_csr_larger_everywhere_is_said_to_be_larger_only(results):
+    text = storage.size_sentence(results("csr_larger_everywhere"), csr_cells(results("csr_larger_everywhere")))
+
+    assert "more bytes than dense" in text
+    assert "fewer" not in text
+
+
+def test_csr_smaller_everywhere_is_said_to_be_smaller_only(results, change):
+    made = change(results("course"), cell=is_csr, metric="stored_bytes", value=1_000_000.0)
+
+    text = storage.size_sentence(made, csr_cells(made))
+
+    assert "fewer bytes than dense" in text
+    assert "more bytes" not in text
+
+
+@pytest.mark.parametrize(
+    ("dtype", "index", "even"),
+    [("float32", "int32", "50"), ("float32", "int64", "66.67"), ("float16", "int32", "66.67")],
+)
+def test_the_reason_for_csr_follows_from_value_and_index_bytes(results, dtype, index, even):
+    """Break-even without pointers is index / (value + index) bytes."""
+    model = results("course").models[0].model_copy(update={"dtype": dtype})
+    form = csr_cells(results("course"))[0].variant.format.model_copy(update={"params": {"index": index}})
+
+    assert f"only above {even}\u00a0%" in storage.reason_sentence(model, form)
+
+
+def test_a_format_without_break_even_never_pays(results):
+    made = results("course")
+    curves = tuple(each.model_copy(update={"break_even": None}) for each in made.models[0].byte_curves)
+    model = made.models[0].model_copy(update={"byte_curves": curves})
+
+    assert "larger than dense at every sparsity" in storage.break_even_sentence(model, csr_cells(made))
+    assert "breaks even at 50.24" in storage.break_even_sentence(made.models[0], csr_cells(made))
+
+
+def test_masked_takes_the_dense_bytes_unless_it_does_not(results, change):
+    made = results("course")
+    more = change(made, cell=lambda each: each.variant.format.entry == "masked", metric="stored_bytes", value=9e6)
+
+    assert "exactly the dense bytes" in storage.masked_sentence(made, made.models[0])
+    assert "does not take the dense bytes" in storage.masked_sentence(more, more.models[0])
+
+
+def speed_of(made, change, ratio, ci):
+    altered = change(made, cell=is_csr, metric="prefill_speedup", value=ratio, ci=ci)
+    [name] = [name for name in execution.by_format(altered, altered.models[0], "prefill") if name == "CSR"]
+    measured = execution.by_format(altered, altered.models[0], "prefill")[name]
+    return altered, execution.speed_sentence(altered, altered.models[0], name, "prefill", measured)
+
+
+def test_slower_is_said_of_ratios_below_the_noise(results, change):
+    made, text = speed_of(results("course"), change, 0.5, (0.48, 0.52))
+
+    assert text == "Prefill with CSR is slower than dense in all 3 timed settings (speed-up 0.50×)."
+    assert "No compressed variant" in execution.paying_sentence(made)
+
+
+def test_faster_is_said_of_ratios_above_the_noise(results, change):
+    made, text = speed_of(results("course"), change, 1.5, (1.45, 1.55))
+
+    assert "faster than dense in all 3" in text
+    assert "turned its zeros into a shorter time" in execution.paying_sentence(made)
+    assert "No compressed variant" not in execution.paying_sentence(made)
+
+
+@pytest.mark.parametrize(("ratio", "ci"), [(1.3, (0.9, 1.7)), (1.015, (1.01, 1.02)), (1.3, None)])
+def test_no_difference_inside_interval_or_floor_and_without_an_interval(results, change, ratio, ci):
+    """The interval contains 1; the ratio is within the floor of 2 %; there is no interval."""
+    _, text = speed_of(results("course"), change, ratio, ci)
+
+    assert "not different from dense in all 3" in text
+
+
+def test_untimed_studies_claim_nothing_about_time(results):
+    made = results("nan_perplexity")
+
+    assert execution.paying_sentence(made) == ""
+    assert "Time was not measured" in discussion.timing_limit(made)
+
+
+def test_formats_that_agree_leave_behaviour_to_pruning(results, change):
+    made = results("course")
+    apart = change(made, cell=is_csr, metric="max_abs_logit_difference", value=0.5)
+
+    assert "What changes the predictions is the pruning, not the format" in behaviour.function_sentence(
+        made, made.models[0]
+    )
+    assert "cannot be put down to pruning alone" in behaviour.function_sentence(apart, apart.models[0])
+
+
+def test_without_a_check_nothing_is_said_about_the_function(results):
+    made = results("nan_perplexity")
+
+    assert behaviour.function_sentence(made, made.models[0]) == ""
+
+
+def is_random(cell):
+    return bool(cell.variant.stages) and cell.variant.stages[0].entry == "random"
+
+
+@pytest.mark.parametrize(
+    ("perplexity", "ci", "words"),
+    [(500.0, (490.0, 510.0), "is better than random"), (10.0, (9.0, 11.0), "is worse than random"),
+     (62.0, (40.0, 90.0), "no clear difference from random")],
+)  # fmt: skip
+def test_a_criterion_beside_random_pruning(results, change, perplexity, ci, words):
+    made = change(results("course"), cell=is_random, metric="perplexity", value=perplexity, ci=ci)
+
+    assert words in behaviour.control_sentences(made, made.models[0])[0]
+
+
+def test_perplexity_that_overlaps_dense_claims_no_change(results, change):
+    made = results("course")
+    moved = change(made, cell=lambda each: not each.is_reference, metric="perplexity", value=80.0, ci=(78.0, 82.0))
+
+    assert "the intervals overlap" in behaviour.lead_sentence(made, made.models[0])
+    assert "30.3\u00a0% higher" in behaviour.lead_sentence(moved, moved.models[0])
+
+
+def test_perplexity_that_is_not_finite_is_named_and_not_compared(results):
+    made = results("nan_perplexity")
+    [(name, cells)] = behaviour.series(made, made.models[0]).items()
+
+    assert "at 70\u00a0% it is not finite" in behaviour.sweep_sentence(made, made.models[0], name, cells)
+
+
+def test_sweep_says_up_to_where_perplexity_stays_close(results, change):
+    made = results("course")
+    cells = behaviour.series(made, made.models[0])["magnitude (global)"]
+    worse = change(made, cell=lambda each: not each.is_reference, metric="perplexity", value=200.0)
+    worse_cells = behaviour.series(worse, worse.models[0])["magnitude (global)"]
+
+    close = behaviour.sweep_sentence(made, made.models[0], "magnitude (global)", cells)
+    assert "within 10\u00a0% of dense up to 40\u00a0% sparsity" in close
+    assert "already at 10\u00a0%" in behaviour.sweep_sentence(worse, worse.models[0], "magnitude (global)", worse_cells)
+
+
+def test_flops_change_only_where_zeros_are_skipped(results):
+    text = structure.flops_sentence(results("course"), results("course").models[0])
+
+    assert "masked 1.00× at every sparsity studied" in text
+    assert "CSR 0.42× to 0.75×" in text
+
+
+def test_nothing_executed_is_the_answer_when_every_cell_failed(results):
+    made = results("every_cell_failed")
+
+    assert summary.at_a_glance(made) == ("All 3 cells failed: there are no results, and the reasons follow.",)
+    assert "All 3 cells failed" in summary.abstract(made)
+    assert len(headline.unfinished_items(made)) == 3
+
+
+def test_status_counts_every_kind_of_ending(results):
+    text = headline.status_sentence(results("hardest"))
+
+    assert text.startswith("Of 32 cells, 27 executed, 1 failed, 2 diverged and 2 not executed")
+
+
+@pytest.mark.parametrize("name", ["course", "hardest", "nan_perplexity", "csr_larger_everywhere", "every_cell_failed"])
+def test_at_most_five_sentences_at_a_glance(results, name):
+    assert 1 <= len(summary.at_a_glance(results(name))) <= 5
+
+
+def test_the_authors_abstract_is_kept_as_it_is(results):
+    made = results("course")
+    words = StudyRecord(**{**made.study.model_dump(), "abstract": "My own words."})
+
+    assert summary.abstract(made.model_copy(update={"study": words})) == "My own words."
+
+
+def test_a_labelled_model_is_named_with_its_label(results):
+    made = results("hardest")
+
+    sentence = behaviour.lead_sentence(made, made.models[1])
+    assert sentence.startswith("On smollm2-135m (de-quantised from Q4_1), ")
+
+
+def test_checks_that_could_not_be_made_are_not_met(results):
+    assert "1 met, 1 missed, 1 undecided and 1 could not be checked" in checks.verdict_sentence(results("hardest"))
+    assert "no expectations" in checks.verdict_sentence(results("nan_perplexity"))
+
+
+def test_limits_follow_from_the_data(results):
+    course, hardest = results("course"), results("hardest")
+
+    assert discussion.label_limit(course) == ""
+    assert "de-quantised from Q4_1" in discussion.label_limit(hardest)
+    assert "one seed" in discussion.replicate_limit(course)
+    assert "3 replicates" in discussion.replicate_limit(hardest)
+    assert discussion.recovery_limit(hardest) == ""
+    assert "No variant was trained" in discussion.recovery_limit(course)
+    assert discussion.quick_limit(course) == ""
+    assert "quick run" in discussion.quick_limit(hardest)
+
+
+def test_the_least_specific_measurement_is_the_total(results):
+    """A total is found also when a component or a group stands before it."""
+    cell = results("course").cells[0]
+    backwards = cell.model_copy(update={"metrics": tuple(reversed(cell.metrics))})
+
+    assert facts.value(backwards, "stored_bytes", over="target") == 1_536_000 * 4
+    assert facts.value(backwards, "sparsity") == 0

@@ -1,0 +1,252 @@
+"""
+Write the hand-made results that reports are tested on: `python tests/results/make_fixtures.py [FOLDER]`.
+
+Every study here is invented and its title says so. The byte and parameter counts are true arithmetic.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from invented import (
+    BITMASK,
+    CSR,
+    CSR_64,
+    DENSE,
+    MASKED,
+    NM,
+    SMOLLM2,
+    TINY_OPT,
+    Blueprint,
+    behaviour,
+    cell,
+    diverged,
+    latency,
+    measured,
+    prune,
+    structure,
+)
+from invented_study import study
+
+from sparsity_report.results.model import Alert, CellRecord, CheckRecord, Fallback, Measurement, Results, StageRecord
+
+UNPACKED = Fallback(what="unpacked", why="no kernel for N:M on this CPU: weights are unpacked at every call", count=30)
+WINDOWS = ((1, 128),)
+
+
+def leaf_check(error: float) -> Measurement:
+    return measured("max_abs_logit_difference", error, "", 0, "lower").model_copy(update={"conditions": {}})
+
+
+def damage(entry: str, sparsity: float) -> float:
+    """How much a made-up method hurts at a sparsity."""
+    return (sparsity / {"magnitude": 0.72, "random": 0.42, "wanda": 0.82, "sparsegpt": 0.86}[entry]) ** 2.6
+
+
+def pruned(entry: str, sparsity: float, form: Any, model: Blueprint = TINY_OPT, more: Any = (), **words: Any) -> Any:
+    share = 1.0 if entry == "random" else 0.9
+    metrics = (*structure(model, form, sparsity, share), *behaviour(model, damage(entry, sparsity)), *more)
+    return cell(model, (prune(entry, sparsity),), form, metrics, **words)
+
+
+def course() -> Results:
+    """The quickstart's shape: one small model, a sweep, the course study's variants, random pruning, and 2:4."""
+    seconds, floor = 0.021, latency(None, 0.021, 1, *WINDOWS)
+    dense = cell(
+        TINY_OPT, (), DENSE, (*structure(TINY_OPT, DENSE, 0), *behaviour(TINY_OPT, 0), *floor), variant="dense"
+    )
+    cells = [dense]
+    for percent in range(10, 100, 10):
+        timing = latency(dense.id, seconds, 1.004, *WINDOWS) if percent == 30 else ()
+        cells.append(pruned("magnitude", percent / 100, MASKED, more=timing, variant="sweep"))
+    for percent, slower in ((30, 3.1), (50, 2.4), (70, 1.6)):
+        timing = (*latency(dense.id, seconds, slower, *WINDOWS), leaf_check(3.1e-5))
+        cells.append(pruned("magnitude", percent / 100, CSR, more=timing, variant="course"))
+    cells += [pruned("random", percent / 100, MASKED, variant="control") for percent in (30, 50)]
+    stages, hurt = (prune("magnitude", pattern="2:4"),), behaviour(TINY_OPT, 0.62)
+    for form, slower, fallbacks in ((MASKED, 0.997, ()), (NM, 1.35, (UNPACKED,))):
+        metrics = (*structure(TINY_OPT, form, 0.5), *hurt, *latency(dense.id, seconds, slower, *WINDOWS))
+        if form is NM:
+            metrics += (leaf_check(2.4e-6),)
+        cells.append(cell(TINY_OPT, stages, form, metrics, variant="two-of-four", fallbacks=fallbacks))
+    checks = (
+        CheckRecord(
+            what="CSR executes the same function as masked",
+            origin="contract",
+            expected="at most 0.001",
+            observed="0.000031",
+            verdict="pass",
+            cells=(cells[10].id,),
+            metric="max_abs_logit_difference",
+        ),
+        CheckRecord(
+            what="CSR at 30 % is smaller than dense",
+            source="Seminar 1",
+            expected="below 1",
+            verdict="miss",
+            observed="1.40",
+            cells=(cells[10].id,),
+            metric="stored_bytes",
+        ),
+    )
+    return study("Unstructured sparsification of a small OPT (invented numbers)", cells, slug="course", checks=checks)
+
+
+def pipeline_cells(model: Blueprint, prefix: str) -> list[CellRecord]:
+    """Prune, train, quantize: three stages in one node, stored as a bitmask."""
+    stages = (
+        prune("sparsegpt", 0.5),
+        StageRecord(op="train", entry="lora", params={"steps": 200, "rank": 8}, seed=3),
+        StageRecord(op="quantize", entry="gptq", params={"bits": 4, "group_size": 128}),
+    )
+    if model is SMOLLM2:
+        return [
+            cell(
+                model,
+                stages,
+                BITMASK,
+                status="failed",
+                prefix=prefix,
+                variant="prune–train–quantize",
+                reason="RuntimeError: not enough memory: 2.1 GB wanted for <gram> & its inverse",
+            )
+        ]
+    metrics = (*structure(model, BITMASK, 0.5), *behaviour(model, 0.31))
+    retry = Fallback(what="Cholesky retried with 10 % more damping", why="the Gram matrix was singular", count=3)
+    return [cell(model, stages, BITMASK, metrics, variant="prune–train–quantize", prefix=prefix, fallbacks=(retry,))]
+
+
+def replicates(model: Blueprint, prefix: str) -> list[CellRecord]:
+    """One random variant under three seeds."""
+    cells = []
+    for replicate in (0, 1, 2):
+        hurt = behaviour(model, damage("random", 0.3) * (1 + 0.05 * replicate))
+        metrics, stages = (*structure(model, MASKED, 0.3), *hurt), (prune("random", 0.3, seed=replicate),)
+        name = "random & replicated"
+        cells.append(cell(model, stages, MASKED, metrics, replicate=replicate, prefix=prefix, variant=name))
+    return cells
+
+
+def misfits(model: Blueprint, prefix: str) -> list[CellRecord]:
+    """A cell that diverged and one that this machine cannot execute."""
+    metrics = (*structure(model, MASKED, 0.9), *diverged(model))
+    reason = "perplexity is not finite in 4 of 32 windows"
+    lost = cell(model, (prune("magnitude", 0.9),), MASKED, metrics, status="diverged", reason=reason, prefix=prefix)
+    stages = (prune("magnitude", pattern="2:4"),)
+    reason = "semi-structured kernels need CUDA ≥ 8.0; this is a CPU"
+    form = structure(model, NM, 0.5)
+    return [lost, cell(model, stages, NM, form, status="not_executed", reason=reason, prefix=prefix)]
+
+
+def hard_model(model: Blueprint) -> list[CellRecord]:
+    """Every status, replicates, and timings over batch × prompt."""
+    prefix, points = model.id, ((1, 32), (1, 128), (8, 32), (8, 128))
+    seconds = 0.02 if model is TINY_OPT else 0.8
+    metrics = (*structure(model, DENSE, 0), *behaviour(model, 0), *latency(None, seconds, 1, *points))
+    dense = cell(model, (), DENSE, metrics, variant="dense", prefix=prefix)
+    cells = [dense]
+    for percent in (30, 50, 70):
+        for entry in ("magnitude", "wanda"):
+            cells.append(pruned(entry, percent / 100, MASKED, model, prefix=prefix))
+    for form, slower in ((CSR, 1.4), (CSR_64, 1.7), (BITMASK, 0.83)):
+        timing = latency(dense.id, seconds, slower, *points)
+        cells.append(pruned("magnitude", 0.7, form, model, more=timing, prefix=prefix))
+    return [*cells, *replicates(model, prefix), *misfits(model, prefix), *pipeline_cells(model, prefix)]
+
+
+def hardest() -> Results:
+    """Two models, one de-quantised; three stages; all statuses and verdicts; text that needs escaping."""
+    cells = hard_model(TINY_OPT) + hard_model(SMOLLM2)
+    checks = tuple(
+        CheckRecord(
+            what=f"a claim that ends as “{verdict}” <&>",
+            source="Table 1 & Abb. 2",
+            expected="0.60 to 0.70",
+            observed=observed,
+            verdict=verdict,
+            cells=(cells[7].id,),
+            metric="stored_bytes",
+            origin=origin,
+            on_miss=on_miss,
+        )
+        for verdict, observed, origin, on_miss in (
+            ("pass", "0.61", "expect", "report"),
+            ("miss", "1.40 × dense", "published", "fail"),
+            ("undecided", "0.58 to 0.63", "expect", "report"),
+            ("cannot_check", "the cell failed", "contract", "fail"),
+        )
+    )
+    alerts = (
+        Alert(text="1 cell failed and 2 diverged <script>alert(1)</script>", cells=(cells[-1].id,)),
+        Alert(level="note", text="Timings are from a machine with load 2.7 on 2 cores."),
+    )
+    words = {
+        "abstract": "",
+        "discussion": "The author’s own words: *why* 2:4 < 50 %? See $x$ & `code`.",
+        "instructor": "Prof. Ü. Ñandú",
+        "course": "Σ-Compilers",
+        "layout": "two-column",
+    }
+    title = "Größe & Güte: does <b>pruning</b> 50 % of “everything” pay? α ≤ β (invented numbers)"
+    return study(
+        title, cells, (TINY_OPT, SMOLLM2), slug="hardest", checks=checks, alerts=alerts, words=words, quick=True
+    )
+
+
+def every_cell_failed() -> Results:
+    reason = "RuntimeError: the model’s weights contain NaN"
+    stages = ((), (prune("magnitude", 0.3),), (prune("magnitude", 0.3),))
+    cells = [
+        cell(TINY_OPT, each, form, status="failed", reason=reason)
+        for each, form in zip(stages, (DENSE, MASKED, CSR), strict=True)
+    ]
+    return study(
+        "A study in which every cell failed (invented numbers)",
+        cells,
+        slug="every-cell-failed",
+        alerts=(Alert(text="All 3 cells failed."),),
+    )
+
+
+def nan_perplexity() -> Results:
+    cells = [cell(TINY_OPT, (), DENSE, (*structure(TINY_OPT, DENSE, 0), *behaviour(TINY_OPT, 0)), variant="dense")]
+    cells.append(pruned("magnitude", 0.3, MASKED))
+    for sparsity in (0.5, 0.7):
+        metrics = (*structure(TINY_OPT, MASKED, sparsity), *diverged(TINY_OPT))
+        cells.append(
+            cell(
+                TINY_OPT,
+                (prune("magnitude", sparsity),),
+                MASKED,
+                metrics,
+                status="diverged",
+                reason="perplexity is not finite",
+            )
+        )
+    return study("A study whose perplexity is not finite (invented numbers)", cells, slug="nan-perplexity")
+
+
+def csr_larger_everywhere() -> Results:
+    cells = [cell(TINY_OPT, (), DENSE, (*structure(TINY_OPT, DENSE, 0), *behaviour(TINY_OPT, 0)), variant="dense")]
+    for sparsity in (0.1, 0.2, 0.3, 0.4):
+        cells.append(pruned("magnitude", sparsity, MASKED))
+        cells += [pruned("magnitude", sparsity, form, more=(leaf_check(4e-5),)) for form in (CSR, CSR_64)]
+    return study(
+        "CSR that is larger than dense at every sparsity (invented numbers)", cells, slug="csr-larger-everywhere"
+    )
+
+
+STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere)
+
+
+def main(folder: Path) -> None:
+    """Only what a study sets is written: that readers fill in the rest is part of the contract."""
+    for each in STUDIES:
+        text = each().model_dump_json(indent=1, exclude_unset=True)
+        (folder / f"{each.__name__}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "fixtures")
