@@ -118,13 +118,13 @@ def closing_pass(
     ids_NL: Tensor, dense: Behaviour, nodes: Sequence[Behaviour], families: Sequence[str], config: Any
 ) -> list[dict[str, Tensor]]:
     """
-    Values of every behaviour family at every predicted position, (N, L−1) float64, one dict a node.
+    Values of every behaviour family at every predicted position, (N, L−1, …) float64, one dict a node.
 
     Position t predicts token t+1, so that the last position of a window predicts nothing.
     """
     modules = {family: registry.need("metrics", family) for family in families}
     shape = (ids_NL.shape[0], ids_NL.shape[1] - 1)
-    values = [{family: torch.empty(shape, dtype=torch.float64) for family in families} for _ in nodes]
+    values: list[dict[str, Tensor]] = [{} for _ in nodes]
     for window in range(shape[0]):
         for start in range(0, shape[1], TOKENS_AT_ONCE):
             here = slice(start, min(start + TOKENS_AT_ONCE, shape[1]))
@@ -136,7 +136,9 @@ def closing_pass(
                 variant_TV = dense_TV if same else apply_head(node.head, node.hidden_NLD[window, here], config)
                 scores = Scores(dense_TV, dense_log, variant_TV, target_T)
                 for family, module in modules.items():
-                    value[family][window, here] = module.per_token(scores).double()
+                    found = module.per_token(scores)
+                    whole = value.setdefault(family, torch.empty((*shape, *found.shape[1:]), dtype=torch.float64))
+                    whole[window, here] = found.double()
     return values
 
 

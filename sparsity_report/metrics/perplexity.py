@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LEVEL = "behaviour"
 INFO = Info(
     name="perplexity",
-    summary="exponential of the mean negative log-likelihood per token; bits per byte beside it",
+    summary="exponential of the mean negative log-likelihood per token; its ratio to dense; bits per byte",
     equation=r"\mathrm{PPL} = \exp\left( -\frac{1}{n} \sum_{t} \log p(x_{t+1} \mid x_{\leq t}) \right)",
     spoken="perplexity is the exponential of the mean negative log probability of the next token",
     cite="jelinek1977perplexity",
@@ -35,6 +35,16 @@ INFO = Info(
             "comparable only for the same text, tokenizer, window length and BOS policy: the protocol says which",
         ),
         Quantity(
+            "perplexity_ratio",
+            "1",
+            "measured",
+            "float",
+            "lower",
+            "perplexity over that of dense, from the same windows in pairs: exp of the mean difference of their losses; "
+            "95 % bootstrap interval over windows",
+            "far tighter than two perplexities side by side, whose intervals mostly say how unlike the windows are",
+        ),
+        Quantity(
             "bits_per_byte",
             "bit/B",
             "measured",
@@ -48,20 +58,33 @@ INFO = Info(
 
 
 def per_token(scores: Scores) -> Tensor:
-    """Negative log-likelihood of the next token in nats, (T,)."""
-    return -scores.log_probability_TV.gather(-1, scores.target_T[:, None])[:, 0]
+    """Negative log-likelihood of the next token in nats, of the variant and of dense, (T, 2)."""
+    import torch
+
+    both = torch.stack([scores.log_probability_TV, scores.dense_log_probability_TV], dim=-1)
+    return -both.gather(1, scores.target_T[:, None, None].expand(-1, 1, 2))[:, 0]
 
 
-def measure(values_NT: Tensor, conditions: dict[str, Condition], windows: Windows) -> list[Measurement]:
-    """Mean of window means, which is the token mean because all windows have equal length."""
-    loss, ci = bootstrap_mean(values_NT.mean(dim=1).numpy())
-    bits = float(values_NT.sum()) / math.log(2) / windows.predicted_bytes if windows.predicted_bytes else math.nan
-    bounds = None if ci is None else (_exp(ci[0]), _exp(ci[1]))
-    finite = bounds if bounds is not None and all(map(math.isfinite, bounds)) else None
+def measure(values_NT2: Tensor, conditions: dict[str, Condition], windows: Windows) -> list[Measurement]:
+    """Means of window means, which are token means because all windows have equal length."""
+    count = values_NT2[..., 0].numel()
+    own, dense = values_NT2.mean(dim=1).unbind(-1)
+    loss, ci = bootstrap_mean(own.numpy())
+    excess, excess_ci = bootstrap_mean((own - dense).numpy())
+    nats = float(values_NT2[..., 0].sum())
+    bits = nats / math.log(2) / windows.predicted_bytes if windows.predicted_bytes else math.nan
     return [
-        record(INFO, "perplexity", _exp(loss), conditions, ci=finite, n=values_NT.numel()),
-        record(INFO, "bits_per_byte", bits, conditions, n=values_NT.numel()),
+        record(INFO, "perplexity", _exp(loss), conditions, ci=_exp_interval(ci), n=count),
+        record(INFO, "perplexity_ratio", _exp(excess), conditions, ci=_exp_interval(excess_ci), n=count),
+        record(INFO, "bits_per_byte", bits, conditions, n=count),
     ]
+
+
+def _exp_interval(ci: tuple[float, float] | None) -> tuple[float, float] | None:
+    """None where a bound is not finite."""
+    if ci is None or not all(math.isfinite(_exp(bound)) for bound in ci):
+        return None
+    return (_exp(ci[0]), _exp(ci[1]))
 
 
 def _exp(loss: float) -> float:

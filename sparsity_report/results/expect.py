@@ -24,6 +24,9 @@ Verdict = Literal["pass", "miss", "undecided", "cannot_check"]
 SPEEDUPS = {"prefill_latency_s": "prefill_speedup", "decode_latency_s": "decode_speedup"}
 """Latencies whose ratio to dense was itself measured, in pairs: dense over variant."""
 
+PAIRED = {"perplexity": "perplexity_ratio"}
+"""Metrics whose ratio to dense was itself measured, in pairs: variant over dense."""
+
 ALL_ORDER: tuple[Verdict, ...] = ("miss", "cannot_check", "undecided", "pass")
 ANY_ORDER: tuple[Verdict, ...] = ("pass", "undecided", "cannot_check", "miss")
 
@@ -73,10 +76,13 @@ def observe(found: Measurement | str) -> Observation:
 
 def over_dense(cell: CellRecord, expect: Expect, results: Results) -> Observation:
     """
-    The cell's value over dense's. Latencies: from the paired ratio that was measured. Otherwise the interval combines
-    the opposite ends of both, which is never too narrow.
+    The cell's value over dense's. Latencies and perplexity: from the paired ratio that was measured. Otherwise the
+    interval combines the opposite ends of both, which is never too narrow.
     """
     conditions = wanted_conditions(expect)
+    ratio = observe(pick(cell, PAIRED.get(expect.metric, ""), conditions))
+    if expect.metric in PAIRED and not ratio.missing:
+        return Observation(ratio.low, ratio.value, ratio.high, "× dense")
     paired = observe(pick(cell, SPEEDUPS.get(expect.metric, ""), conditions))
     if expect.metric in SPEEDUPS and not paired.missing and paired.low > 0:
         return Observation(1 / paired.high, 1 / paired.value, 1 / paired.low, "× dense")

@@ -27,7 +27,7 @@ def by_name(records):
 def test_uniform_logits_have_the_vocabulary_as_perplexity():
     """T42: every token equally likely: exp(log V) is V, to rounding in float64."""
     logits = torch.zeros(12, 1000, dtype=torch.float64)
-    values = perplexity.per_token(scores(logits, logits, [7] * 12)).view(3, 4)
+    values = perplexity.per_token(scores(logits, logits, [7] * 12)).view(3, 4, 2)
 
     found = by_name(perplexity.measure(values, {}, windows(3, 5, 24)))
 
@@ -48,20 +48,33 @@ def test_perplexity_of_a_biased_coin_is_two_to_its_cross_entropy():
 
 def test_mean_of_equal_windows_is_the_token_mean():
     """T44: windows are equal by construction, so both averages are the same number."""
-    values = torch.rand(5, 7, dtype=torch.float64)
+    values = torch.rand(5, 7, 2, dtype=torch.float64)
 
     found = perplexity.measure(values, {}, windows(5, 8, 35))[0]
 
-    assert found.value == pytest.approx(math.exp(values.mean().item()), rel=1e-12)
+    assert found.value == pytest.approx(math.exp(values[..., 0].mean().item()), rel=1e-12)
     low, high = found.ci
     assert low < found.value < high
+
+
+def test_the_ratio_to_dense_is_paired_by_windows():
+    """Windows differ much more among each other than the models do on each of them: the pairs cancel that."""
+    dense = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)[:, None].expand(4, 6)
+    values = torch.stack([dense + math.log(1.1), dense], dim=-1)
+
+    found = by_name(perplexity.measure(values, {}, windows(4, 7, 24)))
+
+    assert found["perplexity_ratio"].value == pytest.approx(1.1, rel=1e-12)
+    assert found["perplexity_ratio"].ci == pytest.approx((1.1, 1.1), rel=1e-12)
+    low, high = found["perplexity"].ci
+    assert high / low > 2
 
 
 def test_cross_entropy_of_huge_logits_is_computed_in_float32():
     """T43: 1e4 overflows float16's exponential; the logits are float32 before the softmax."""
     logits = torch.tensor([[1e4, 1e4 - 1]], dtype=torch.float16).float()
 
-    (loss,) = perplexity.per_token(scores(logits, logits, [0])).tolist()
+    ((loss, _),) = perplexity.per_token(scores(logits, logits, [0])).tolist()
 
     assert math.isfinite(loss)
     assert loss == pytest.approx(math.log(1 + math.exp(logits[0, 1].item() - logits[0, 0].item())), rel=1e-6)

@@ -140,3 +140,13 @@ def test_bytes_are_shown_in_mebibytes() -> None:
     record = check(found, metric="stored_bytes", over="model", between=(500_957_184, 500_957_184))
 
     assert (record.verdict, record.observed) == ("pass", "477.75 MiB")
+
+
+def test_a_perplexity_over_dense_is_the_measured_paired_ratio():
+    """Two wide intervals side by side would straddle the bound; the paired ratio does not."""
+    ratio = perplexity(1.1, (1.09, 1.11)).model_copy(update={"metric": "perplexity_ratio"})
+    found = results(cell("dense", perplexity(10, (5, 20))), cell("csr", perplexity(11, (6, 21)), ratio))
+
+    record = check(found, where={"format": "csr"}, metric="perplexity", relative_to="dense", at_most=1.2)
+
+    assert (record.verdict, record.observed) == ("pass", "1.1 × dense [1.09, 1.11]")

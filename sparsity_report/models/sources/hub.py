@@ -114,7 +114,7 @@ def convert_remedy(hub_id: str) -> str:
         "or, if you trust the repository, convert it once:\n"
         '  python -c "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; '
         f"[C.from_pretrained('{hub_id}').save_pretrained('{name}') for C in (M, T)]\"\n"
-        f"  sparsity-report run SPEC --set model.0.source=\"$PWD/{name}\""
+        f'  sparsity-report run SPEC --set model.0.source="$PWD/{name}"'
     )
 
 
