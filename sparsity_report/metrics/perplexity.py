@@ -40,9 +40,9 @@ INFO = Info(
             "measured",
             "float",
             "lower",
-            "perplexity over that of dense, from the same windows in pairs: exp of the mean difference of their losses; "
+            "perplexity over that of dense, from the same windows in pairs: exp of the mean difference of losses; "
             "95 % bootstrap interval over windows",
-            "far tighter than two perplexities side by side, whose intervals mostly say how unlike the windows are",
+            "tighter than two perplexities side by side, whose intervals mostly say how unlike the windows are",
         ),
         Quantity(
             "bits_per_byte",

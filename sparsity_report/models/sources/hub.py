@@ -110,8 +110,8 @@ def convert_remedy(hub_id: str) -> str:
     """How a user who trusts a repository turns its weights into safetensors, once."""
     name = hub_id.rpartition("/")[2]
     return (
-        f'Give a revision that holds safetensors (revision = "refs/pr/N", see https://huggingface.co/{hub_id}/discussions) '
-        "or, if you trust the repository, convert it once:\n"
+        f'Give a revision that holds safetensors ("refs/pr/N": https://huggingface.co/{hub_id}/discussions), '
+        "or, if you trust the repository, convert it:\n"
         '  python -c "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; '
         f"[C.from_pretrained('{hub_id}').save_pretrained('{name}') for C in (M, T)]\"\n"
         f'  sparsity-report run SPEC --set model.0.source="$PWD/{name}"'
