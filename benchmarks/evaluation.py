@@ -52,7 +52,8 @@ def measure(spec: str) -> dict[str, Any]:
     reset_peak()
     before = dense_forward_seconds(prepared)
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(loaded, Path(folder), Options(), lambda _: None, machine)
+        chosen = frozenset(cell.id for cell in cells)
+        run = Run(loaded, Path(folder), Options(), chosen, lambda _: None, machine)
         started = time.perf_counter()
         run_nodes(run, prepared, nodes_of(cells))
         evaluation = time.perf_counter() - started

@@ -49,14 +49,14 @@ def prune_threshold(keys: Sequence[Tensor], count: int) -> tuple[int, int]:
     """
     high = torch.zeros(1 << 16, dtype=torch.int64)
     for key in keys:
-        high += torch.bincount((key.flatten() >> 16) + (1 << 15), minlength=1 << 16)
+        high += torch.bincount((key.flatten() >> 16) + (1 << 15), minlength=1 << 16).cpu()
     prefix = int(torch.searchsorted(high.cumsum(0), count))
     below = int(high[:prefix].sum())
     low = torch.zeros(1 << 16, dtype=torch.int64)
     for key in keys:
         flat = key.flatten()
         members = flat[(flat >> 16) == prefix - (1 << 15)]
-        low += torch.bincount(members & 0xFFFF, minlength=1 << 16)
+        low += torch.bincount(members & 0xFFFF, minlength=1 << 16).cpu()
     suffix = int(torch.searchsorted(low.cumsum(0), count - below))
     below += int(low[:suffix].sum())
     return ((prefix - (1 << 15)) << 16) | suffix, count - below

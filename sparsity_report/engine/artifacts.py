@@ -29,7 +29,7 @@ def path(folder: Path, key: str, what: str) -> Path:
 
 def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
     """Atomically. Raises EnvironmentProblem when the disk is full."""
-    write_bytes(file, save({name: tensor.contiguous() for name, tensor in tensors.items()}))
+    write_bytes(file, save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}))
 
 
 def load_tensors(file: Path) -> dict[str, Tensor] | None:

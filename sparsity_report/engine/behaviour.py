@@ -74,6 +74,11 @@ def head_path(model: nn.Module) -> str:
     raise SparsityReportError(f"{type(model).__name__} has no output projection: it is no causal language model")
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's first parameter is."""
+    return next(model.parameters()).device
+
+
 @torch.inference_mode()
 def forward_hidden(model: nn.Module, ids_NL: Tensor) -> Behaviour:
     """One forward over all windows without the head, which the closing pass applies."""
@@ -82,7 +87,7 @@ def forward_hidden(model: nn.Module, ids_NL: Tensor) -> Behaviour:
     body.set_submodule(path, capture)
     collected = []
     for batch in torch.split(ids_NL, max(1, TOKENS_PER_FORWARD // ids_NL.shape[1])):
-        body(input_ids=batch, use_cache=False)
+        body(input_ids=batch.to(device_of(model)), use_cache=False)
         collected.append(capture.seen)
     return Behaviour(torch.cat(collected), model.get_submodule(path))
 
@@ -101,7 +106,7 @@ def check_head(model: nn.Module, ids_NL: Tensor, behaviour: Behaviour) -> None:
 
     A model that does something after its output projection that is not known here is refused, never mismeasured.
     """
-    own = model(input_ids=ids_NL[:1], use_cache=False).logits[0].float()
+    own = model(input_ids=ids_NL[:1].to(device_of(model)), use_cache=False).logits[0].float()
     ours = apply_head(behaviour.head, behaviour.hidden_NLD[0], model.config)
     if not torch.isfinite(own).all():
         return
@@ -130,7 +135,7 @@ def closing_pass(
             here = slice(start, min(start + TOKENS_AT_ONCE, shape[1]))
             dense_TV = apply_head(dense.head, dense.hidden_NLD[window, here], config)
             dense_log = torch.log_softmax(dense_TV, dim=-1)
-            target_T = ids_NL[window, here.start + 1 : here.stop + 1]
+            target_T = ids_NL[window, here.start + 1 : here.stop + 1].to(dense_TV.device)
             for node, value in zip(nodes, values, strict=True):
                 same = node is dense
                 variant_TV = dense_TV if same else apply_head(node.head, node.hidden_NLD[window, here], config)
@@ -138,7 +143,7 @@ def closing_pass(
                 for family, module in modules.items():
                     found = module.per_token(scores)
                     whole = value.setdefault(family, torch.empty((*shape, *found.shape[1:]), dtype=torch.float64))
-                    whole[window, here] = found.double()
+                    whole[window, here] = found.double().cpu()
     return values
 
 
@@ -151,7 +156,7 @@ def largest_logit_difference(variant: nn.Module, ids_NL: Tensor, node: Behaviour
     """
     difference = scale = 0.0
     for window, ids_L in enumerate(ids_NL):
-        own = variant(input_ids=ids_L[None], use_cache=False).logits[0].float()
+        own = variant(input_ids=ids_L[None].to(device_of(variant)), use_cache=False).logits[0].float()
         expected = apply_head(node.head, node.hidden_NLD[window], config)
         difference = max(difference, float((own - expected).abs().max()))
         scale = max(scale, float(expected.abs().max()))

@@ -12,7 +12,7 @@ from ..planning import digest
 from ..results.model import Measurement
 from ..results.store import read_json, write_json
 from . import artifacts
-from .behaviour import Behaviour, check_head, closing_pass, forward_hidden, head_path
+from .behaviour import Behaviour, check_head, closing_pass, device_of, forward_hidden, head_path
 from .state import ModelState, reach
 from .variant import build
 
@@ -78,7 +78,7 @@ def run_node(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> Behavi
     file = artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden")
     kept = artifacts.load_tensors(file)
     if kept is not None and "hidden" in kept:
-        return Behaviour(kept["hidden"], model.get_submodule(head_path(model)))
+        return Behaviour(kept["hidden"].to(device_of(model)), model.get_submodule(head_path(model)))
     behaviour = forward_hidden(model, prepared.windows.ids)
     if not node.stages:
         check_head(model, prepared.windows.ids, behaviour)
@@ -93,10 +93,11 @@ def node_file(folder: Path, key: str) -> Path:
 def cached(folder: Path, key: str) -> NodeResult | None:
     """A node's behaviour from an earlier run."""
     kept = read_json(node_file(folder, key))
-    if not isinstance(kept, dict) or kept.get("key") != key:
+    try:
+        measurements = tuple(Measurement.model_validate(each) for each in kept["measurements"])
+        return NodeResult(measurements, float(kept["seconds"])) if kept["key"] == key else None
+    except (TypeError, KeyError, ValueError):  # absent, damaged or of another version: made again
         return None
-    measurements = tuple(Measurement.model_validate(each) for each in kept["measurements"])
-    return NodeResult(measurements, kept["seconds"])
 
 
 def measure_all(

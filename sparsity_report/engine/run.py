@@ -59,6 +59,8 @@ class Run:
     loaded: LoadedSpec
     folder: Path
     options: Options
+    chosen: frozenset[str]
+    """Ids of the cells to run; others are taken up only if they are finished."""
     notify: Callable[[Event], None]
     environment: EnvironmentRecord
 
@@ -67,14 +69,16 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def select(cells: Sequence[Cell], only: Sequence[str]) -> tuple[Cell, ...]:
-    """The cells that `--only` globs, and the dense references. Raises UsageError when a glob matches nothing."""
+def select(cells: Sequence[Cell], only: Sequence[str]) -> frozenset[str]:
+    """Ids of the cells that `--only` globs, and of the references. Raises UsageError when a glob matches nothing."""
     for pattern in only:
         if not fnmatch.filter([cell.id for cell in cells], pattern):
             known = ", ".join(cell.id for cell in cells)
             raise UsageError(f"--only {pattern!r} matches no cell", remedy=f"the cells: {known}")
-    return tuple(
-        cell for cell in cells if not only or cell.is_reference or any(fnmatch.fnmatch(cell.id, glob) for glob in only)
+    return frozenset(
+        cell.id
+        for cell in cells
+        if not only or cell.is_reference or any(fnmatch.fnmatch(cell.id, glob) for glob in only)
     )
 
 
@@ -90,11 +94,13 @@ def cell_key(run: Run, prepared: Prepared, cell: Cell) -> str:
 
 def finished(run: Run, prepared: Prepared, cell: Cell) -> CellRecord | None:
     """The cell from an earlier run, if nothing that it depends on has changed. Failed cells are tried again."""
-    kept = None if run.options.force else store.read_json(run.folder / "cells" / f"{cell.id}.json")
-    if not isinstance(kept, dict) or kept.get("key") != cell_key(run, prepared, cell):
+    kept = store.read_json(run.folder / "cells" / f"{cell.id}.json")
+    try:
+        record = CellRecord.model_validate(kept["cell"])
+        fits = kept["key"] == cell_key(run, prepared, cell)
+    except (TypeError, KeyError, ValueError):  # absent, damaged or of another version: made again
         return None
-    record = CellRecord.model_validate(kept["cell"])
-    return None if record.status == "failed" else record
+    return record if fits and record.status != "failed" else None
 
 
 def keep(run: Run, prepared: Prepared, cell: Cell, record: CellRecord) -> None:
@@ -192,9 +198,16 @@ def announce(run: Run, record: CellRecord, index: int, total: int) -> None:
     run.notify(CellFinished(record.id, record.id, record.status, record.seconds, note(record), index, total))
 
 
-def run_model(run: Run, prepared: Prepared, cells: Sequence[Cell], done: int, total: int) -> list[CellRecord]:
-    """All cells of one model, in order; `done` of `total` came before."""
-    kept = {cell.id: record for cell in cells if (record := finished(run, prepared, cell)) is not None}
+def run_model(run: Run, prepared: Prepared, planned: Sequence[Cell], done: int, total: int) -> list[CellRecord]:
+    """
+    The chosen cells of one model, and those that are finished though not chosen, in the order of the plan.
+
+    `done` of `total` cells came before.
+    """
+    found = {cell.id: finished(run, prepared, cell) for cell in planned}
+    cells = [cell for cell in planned if cell.id in run.chosen or found[cell.id] is not None]
+    again = run.chosen if run.options.force else frozenset()
+    kept = {name: record for name, record in found.items() if record is not None and name not in again}
     run.notify(Message(f"{prepared.model.name}: {len(cells)} cells, {len(kept)} of them finished before"))
     results = run_nodes(run, prepared, nodes_of(tuple(cell for cell in cells if cell.id not in kept)))
     anchor = next(cell.id for cell in cells if cell.is_reference)
@@ -254,10 +267,10 @@ def run_models(run: Run, cells: Sequence[Cell]) -> Gathered:
             prepared = prepare(spec, model, folder=str(run.loaded.folder), offline=options.offline, quick=options.quick)
         except EnvironmentProblem as unreachable:
             problem = problem or unreachable
-            gathered.cells += [unfinished(cell, unreachable.message) for cell in own]
+            gathered.cells += [unfinished(cell, unreachable.message) for cell in own if cell.id in run.chosen]
             gathered.models.append(describe.absent_model(model))
             continue
-        gathered.cells += run_model(run, prepared, own, len(gathered.cells), len(cells))
+        gathered.cells += run_model(run, prepared, own, len(gathered.cells), len(run.chosen))
         dense = prepared.dense
         gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, own))
         gathered.data.append(describe.data_record(spec, model.name, prepared.text, prepared.windows))
@@ -285,10 +298,11 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
     torch.set_num_threads(threads)
     machine = environment.capture(device=spec.hardware.device, threads=threads, command=options.command)
     started, clock = now(), time.monotonic()
-    cells = select(plan_cells(spec), options.only)
+    cells = plan_cells(spec)
+    chosen = select(cells, options.only)
     store.write_text(folder / "spec.toml", loaded.text)
-    notify(RunStarted(spec.study.title, len(cells)))
-    gathered = run_models(Run(loaded, folder, options, notify, machine), cells)
+    notify(RunStarted(spec.study.title, len(chosen)))
+    gathered = run_models(Run(loaded, folder, options, chosen, notify, machine), cells)
     results = Results(
         tool=environment.tool(),
         study=describe.study_record(loaded),

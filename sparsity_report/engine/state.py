@@ -41,7 +41,7 @@ class ModelState:
         """The matrix as this state has it, canonical (O, I); pruned weights are +0."""
         weight = read(self.model, matrix)
         mask = self.keep_masks.get(matrix.shape.path)
-        return weight if mask is None else weight.masked_fill(~mask, 0.0)
+        return weight if mask is None else weight.masked_fill(~mask.to(weight.device), 0.0)
 
 
 def targeted(anatomy: Anatomy, target: Target) -> tuple[Matrix, ...]:

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from .. import resources
-from . import document, fonts, images, tidy
+from . import fonts, images, tidy
 from .build import build
 
 if TYPE_CHECKING:
@@ -100,7 +100,6 @@ def page(report: ReportModel, target: Target) -> str:
             numbering=report.numbering,
             printed=printed,
             fit=shortened if printed else lambda table: table,
-            kinds=document,
             downloads={} if printed else downloads(report),
         )
     )

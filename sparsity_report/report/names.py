@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ..results.model import CellRecord, FormatRecord, ModelRecord, Results
 
 STATUS = {"ok": "executed", "failed": "failed", "diverged": "diverged", "not_executed": "not executed"}
+UNBROKEN = 16
+"""A name that is no longer than this is kept on one line: "magnitude 30 %"."""
 METRICS = {
     "sparsity_requested": "sparsity requested",
     "sparsity_target": "sparsity of the target",
@@ -47,7 +49,8 @@ def storage_format(record: FormatRecord) -> str:
 
 def state(results: Results, cell: CellRecord) -> str:
     """The stages from dense, without the format: "magnitude 30 %"; a replicate has its number."""
-    return plain(cells.Names.of(results).node(cell).replace(" %", f"{NBSP}%"))
+    name = plain(cells.Names.of(results).node(cell))
+    return name.replace(" ", NBSP) if len(name) <= UNBROKEN else name.replace(" %", f"{NBSP}%")
 
 
 def variant(results: Results, cell: CellRecord) -> str:

@@ -68,9 +68,9 @@ def seconds(value: float) -> str:
 
 def decimals_for(measurement: Measurement, scale: float = 1.0, fallback: int = 2) -> int:
     """
-    Decimals that the interval supports: more would be noise.
+    Decimals that the interval supports, and at least three significant digits of the value.
 
-    Two digits of its half width where it begins with less than 3.55, else one (the rule of the Particle Data Group).
+    Two digits of the half width where it begins with less than 3.55, else one (the rule of the Particle Data Group).
     """
     if measurement.ci is None:
         return fallback
@@ -79,7 +79,9 @@ def decimals_for(measurement: Measurement, scale: float = 1.0, fallback: int = 2
         return fallback
     exponent = math.floor(math.log10(half))
     digits = 2 if half / 10**exponent < 3.55 else 1
-    return min(max(digits - 1 - exponent, 0), 6)
+    value = abs(measurement.value or 0) * scale
+    shown = 2 - math.floor(math.log10(value)) if value else 0
+    return min(max(digits - 1 - exponent, shown, 0), 6)
 
 
 def interval(measurement: Measurement, scale: float = 1.0, decimals: int | None = None) -> str:

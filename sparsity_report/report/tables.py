@@ -10,7 +10,7 @@ from .document import Column, Entry, Row, RowGroup, Table
 from .markup import plain
 
 if TYPE_CHECKING:
-    from ..results.model import CellRecord, MatrixRecord, ModelRecord, Results
+    from ..results.model import ByteCurve, CellRecord, MatrixRecord, ModelRecord, Results
 
 
 def facing(identifier: str, caption: str, heads: list[str], lines: list[tuple[str, list[str]]]) -> Table:
@@ -189,13 +189,13 @@ def break_even(results: Results) -> Table:
         for curve in model.byte_curves:
             if curve.format.entry in ("dense", "masked"):
                 continue
-            at = dict(zip(curve.sparsity, curve.bytes, strict=True))
-            shown = [at.get(each) for each in (0.3, 0.5, 0.7, 0.9)]
-            below = "" if curve.unavailable == "" else plain(curve.unavailable)
-            never = text("never") if curve.bytes else NONE
+            shown = [_bytes_at(curve, each) for each in (0.3, 0.5, 0.7, 0.9)]
+            never = text("never") if len(curve.sparsity) > 1 else NONE
             even = share(curve.break_even) if curve.break_even is not None else never
             ratios = (plain_number(each / dense if each is not None and dense else None, 3) for each in shown)
-            rows.setdefault(model.id, []).append(Row((text(plain(curve.label), below), even, *ratios)))
+            rows.setdefault(model.id, []).append(
+                Row((text(plain(curve.label), plain(curve.unavailable)), even, *ratios))
+            )
     columns = (
         Column("Format"),
         Column("Break-even sparsity", "%", "counted", numeric=True),
@@ -206,6 +206,14 @@ def break_even(results: Results) -> Table:
     )
     notes = names.labels_note(results)
     return aligned(Table("tab:break-even", caption, columns, by_model(results, rows), notes))
+
+
+def _bytes_at(curve: ByteCurve, sparsity: float) -> int | None:
+    """Bytes at a sparsity that the curve has, up to rounding of its steps."""
+    for at, size_there in zip(curve.sparsity, curve.bytes, strict=True):
+        if abs(at - sparsity) < 1e-6:
+            return size_there
+    return None
 
 
 def _dense_target_bytes(results: Results, model: ModelRecord) -> float | None:

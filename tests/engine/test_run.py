@@ -233,6 +233,14 @@ def test_only_selects_cells_and_keeps_the_reference(study, tmp_path):
         study(tmp_path / "run", only=("nothing*",))
 
 
+def test_only_leaves_the_other_finished_cells_in_the_results(study, tmp_path):
+    whole, _ = study(tmp_path / "run")
+    part, events = study(tmp_path / "run", only=("*csr*",), force=True)
+
+    assert [cell.id for cell in whole.cells] == [cell.id for cell in part.cells]
+    assert 2 == sum(type(event).__name__ == "CellFinished" for event in events)
+
+
 def test_quick_takes_little_text_and_says_so(study, tmp_path):
     results, _ = study(tmp_path / "run", quick=True)
 

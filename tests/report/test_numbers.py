@@ -23,11 +23,17 @@ def test_percent_drops_trailing_zeros_and_says_100_of_1_only(fraction, text):
 
 
 @pytest.mark.parametrize(
-    ("ci", "decimals"), [((59.558, 63.242), 1), ((0.8624, 0.877), 3), ((97.0, 103.0), 1), ((150.0, 170.0), 0)]
+    ("value", "ci", "decimals"),
+    [(61.4, (59.558, 63.242), 1), (0.87, (0.8624, 0.877), 3), (100.0, (97.0, 103.0), 1), (160.0, (150.0, 170.0), 0)],
 )
-def test_decimals_follow_the_interval(ci, decimals):
+def test_decimals_follow_the_interval(value, ci, decimals):
     """Half widths 1.84, 0.0073, 3 and 10 support 1, 3, 1 and 0 decimals."""
-    assert decimals == numbers.decimals_for(measurement(1.0, ci))
+    assert decimals == numbers.decimals_for(measurement(value, ci))
+
+
+def test_a_wide_interval_leaves_three_digits_of_the_value():
+    """Two perplexities of 31.4 and 34.2 must not read as 31 and 34 because their intervals are wide."""
+    assert numbers.with_interval(measurement(34.2, (27.1, 41.3))) == "34.2 [27.1, 41.3]"
 
 
 def test_a_value_that_is_not_finite_is_said_to_be_so():

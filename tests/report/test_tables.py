@@ -28,13 +28,13 @@ def test_headline_has_one_row_a_cell(results):
 
 def test_headline_shows_csr_at_30_percent_larger_than_dense(results):
     """5 × 307,200 weights: 70 % of 8 bytes and (O + 1) pointers, over 7,826,560 dense bytes, is 1.32."""
-    [row] = by_first(result_tables.headline(results("course")), "magnitude 30\u00a0%", "CSR")
+    [row] = by_first(result_tables.headline(results("course")), "magnitude\u00a030\u00a0%", "CSR")
 
     assert (row.entries[2].text, row.entries[2].below) == ("9.84", "1.32×")
 
 
 def test_a_difference_inside_the_noise_floor_is_no_difference(results):
-    [row] = by_first(result_tables.headline(results("course")), "magnitude 30\u00a0%", "masked")
+    [row] = by_first(result_tables.headline(results("course")), "magnitude\u00a030\u00a0%", "masked")
 
     assert row.entries[7].text == "no difference"
 
@@ -71,7 +71,7 @@ def test_perplexity_carries_its_protocol(results):
 
 def test_requested_and_achieved_sparsity_stand_side_by_side(results):
     """30 % of the target is 30 % × 1,536,000 / 1,956,640 = 23.55 % of the model."""
-    [row] = by_first(tables.variants(results("course")), "magnitude 30\u00a0%")
+    [row] = by_first(tables.variants(results("course")), "magnitude\u00a030\u00a0%")
 
     assert [entry.text for entry in row.entries[1:4]] == ["30", "30.000", "23.55"]
 
@@ -93,3 +93,28 @@ def test_tidy_csv_has_every_measurement_once(results):
     expected = sum(max(len(cell.metrics), 1) for cell in made.cells)
     assert len(rows) == expected
     assert {row["label"] for row in rows if row["model"] == "smollm2-135m"} == {"de-quantised from Q4_1"}
+
+
+def test_a_format_at_one_sparsity_has_no_break_even_and_a_curve_is_read_up_to_rounding(results):
+    """2:4 exists at 50 % only: "never" would be wrong. 0.1 + 0.2 is 30 % as well."""
+    made = results("course")
+    csr, nm = made.models[0].byte_curves[1], made.models[0].byte_curves[3].model_copy(update={"break_even": None})
+    shifted = csr.model_copy(
+        update={"sparsity": tuple(each + 1e-17 if each != 0.3 else 0.1 + 0.2 for each in csr.sparsity)}
+    )
+    model = made.models[0].model_copy(update={"byte_curves": (shifted, nm)})
+
+    first, second = tables.break_even(made.model_copy(update={"models": (model,)})).rows
+
+    assert [entry.text for entry in first.entries[1:4]] == ["50.24", "1.405", "1.005"]
+    assert second.entries[1].text == "–"
+
+
+def test_a_format_that_never_pays_says_never(results):
+    made = results("course")
+    csr = made.models[0].byte_curves[1].model_copy(update={"break_even": None})
+    model = made.models[0].model_copy(update={"byte_curves": (csr,)})
+
+    [row] = tables.break_even(made.model_copy(update={"models": (model,)})).rows
+
+    assert row.entries[1].text == "never"

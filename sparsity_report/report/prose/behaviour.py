@@ -45,6 +45,11 @@ def perplexity_clause(results: Results, model: ModelRecord, cell: CellRecord) ->
     against = f"against {numbers.with_interval(base)} for dense"
     if own.value is None:
         return f", while its perplexity is not finite {against}"
+    ratio = facts.find(cell, "perplexity_ratio")
+    if ratio is not None and ratio.value is not None and ratio.ci is not None:
+        unclear = ", which is no clear difference" if ratio.ci[0] <= 1 <= ratio.ci[1] else ""
+        paired = f"window by window {numbers.with_interval(ratio)} times dense"
+        return f"; its perplexity is {numbers.with_interval(own)} {against}, {paired}{unclear}"
     if not facts.differ(own, base):
         return f"; its perplexity is {numbers.with_interval(own)} {against}, and the intervals overlap"
     change = own.value / base.value - 1
