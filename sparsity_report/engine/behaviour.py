@@ -33,19 +33,43 @@ HEAD_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Dense logits of some positions, (T, V) float32; what is derived from them is shared by all nodes."""
+
+    logits_TV: Tensor
+
+    @cached_property
+    def log_probability_TV(self) -> Tensor:
+        """Natural logarithms, in float32 whatever the model's dtype."""
+        return torch.log_softmax(self.logits_TV, dim=-1)
+
+    @cached_property
+    def probability_TV(self) -> Tensor:
+        return self.log_probability_TV.exp()
+
+    @cached_property
+    def top_T(self) -> Tensor:
+        return self.logits_TV.argmax(-1)
+
+    @cached_property
+    def excludes_tokens(self) -> bool:
+        """Whether some token has probability 0: its logarithm is −inf."""
+        return bool(self.log_probability_TV.amin() == -torch.inf)
+
+
+@dataclass(frozen=True)
 class Scores:
     """Logits of the same positions from dense and from a variant, (T, V) float32, and the next tokens, (T,)."""
 
-    dense_TV: Tensor
-    dense_log_probability_TV: Tensor
+    dense: Reference
     variant_TV: Tensor
     target_T: Tensor
 
     @cached_property
     def log_probability_TV(self) -> Tensor:
-        """Natural logarithms of the variant's probabilities, in float32 whatever the model's dtype."""
-        if self.variant_TV is self.dense_TV:
-            return self.dense_log_probability_TV
+        """Natural logarithms of the variant's probabilities."""
+        if self.variant_TV is self.dense.logits_TV:
+            return self.dense.log_probability_TV
         return torch.log_softmax(self.variant_TV, dim=-1)
 
 
@@ -133,13 +157,12 @@ def closing_pass(
     for window in range(shape[0]):
         for start in range(0, shape[1], TOKENS_AT_ONCE):
             here = slice(start, min(start + TOKENS_AT_ONCE, shape[1]))
-            dense_TV = apply_head(dense.head, dense.hidden_NLD[window, here], config)
-            dense_log = torch.log_softmax(dense_TV, dim=-1)
-            target_T = ids_NL[window, here.start + 1 : here.stop + 1].to(dense_TV.device)
+            reference = Reference(apply_head(dense.head, dense.hidden_NLD[window, here], config))
+            own = reference.logits_TV
+            target_T = ids_NL[window, here.start + 1 : here.stop + 1].to(own.device)
             for node, value in zip(nodes, values, strict=True):
-                same = node is dense
-                variant_TV = dense_TV if same else apply_head(node.head, node.hidden_NLD[window, here], config)
-                scores = Scores(dense_TV, dense_log, variant_TV, target_T)
+                logits_TV = own if node is dense else apply_head(node.head, node.hidden_NLD[window, here], config)
+                scores = Scores(reference, logits_TV, target_T)
                 for family, module in modules.items():
                     found = module.per_token(scores)
                     whole = value.setdefault(family, torch.empty((*shape, *found.shape[1:]), dtype=torch.float64))

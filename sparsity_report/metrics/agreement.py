@@ -38,11 +38,9 @@ INFO = Info(
 
 
 def per_token(scores: Scores) -> Tensor:
-    """1 where the largest logits coincide, else 0; 0 where the variant's logits are not finite. (T,)"""
-    import torch
-
-    same = scores.dense_TV.argmax(-1) == scores.variant_TV.argmax(-1)
-    return same & torch.isfinite(scores.variant_TV).all(-1)
+    """1 where the largest logits coincide, else 0; 0 where the variant's largest is not finite. (T,)"""
+    largest, token = scores.variant_TV.max(-1)  # NaN anywhere makes the largest NaN
+    return (scores.dense.top_T == token) & largest.isfinite()
 
 
 def measure(values_NT: Tensor, conditions: dict[str, Condition], windows: Windows) -> list[Measurement]:

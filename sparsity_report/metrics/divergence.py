@@ -40,9 +40,11 @@ INFO = Info(
 
 def per_token(scores: Scores) -> Tensor:
     """KL(dense ‖ variant) in nats, (T,). A token that dense gives probability 0 contributes 0."""
-    dense = scores.dense_log_probability_TV
-    difference = (dense - scores.log_probability_TV).masked_fill(dense.isneginf(), 0.0)
-    return (dense.exp() * difference).sum(-1)
+    dense = scores.dense
+    difference = dense.log_probability_TV - scores.log_probability_TV
+    if dense.excludes_tokens:
+        difference.masked_fill_(dense.log_probability_TV.isneginf(), 0.0)
+    return difference.mul_(dense.probability_TV).sum(-1)
 
 
 def measure(values_NT: Tensor, conditions: dict[str, Condition], windows: Windows) -> list[Measurement]:

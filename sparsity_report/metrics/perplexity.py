@@ -61,8 +61,10 @@ def per_token(scores: Scores) -> Tensor:
     """Negative log-likelihood of the next token in nats, of the variant and of dense, (T, 2)."""
     import torch
 
-    both = torch.stack([scores.log_probability_TV, scores.dense_log_probability_TV], dim=-1)
-    return -both.gather(1, scores.target_T[:, None, None].expand(-1, 1, 2))[:, 0]
+    target = scores.target_T[:, None]
+    return -torch.cat(
+        [scores.log_probability_TV.gather(1, target), scores.dense.log_probability_TV.gather(1, target)], dim=1
+    )
 
 
 def measure(values_NT2: Tensor, conditions: dict[str, Condition], windows: Windows) -> list[Measurement]:

@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
-from sparsity_report.engine.behaviour import Scores
+from sparsity_report.engine.behaviour import Reference, Scores
 from sparsity_report.metrics import agreement, divergence, perplexity
 from sparsity_report.windows import Windows
 
 
 def scores(dense: torch.Tensor, variant: torch.Tensor, target: list[int]) -> Scores:
-    return Scores(dense, torch.log_softmax(dense, -1), variant, torch.tensor(target))
+    return Scores(Reference(dense), variant, torch.tensor(target))
 
 
 def windows(count: int, length: int, predicted_bytes: int) -> Windows:
