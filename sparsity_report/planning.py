@@ -117,11 +117,11 @@ def plan_cells(spec: Spec) -> tuple[Cell, ...]:
     """
     unique: dict[str, Cell] = {}
     for model in spec.model:
-        own = {cell.id: replace(cell, timed=is_timed(spec, cell)) for cell in reversed(list(cells_of(spec, model)))}
+        own: dict[str, Cell] = {}
+        for cell in cells_of(spec, model):
+            own.setdefault(cell.id, replace(cell, timed=is_timed(spec, cell)))
         anchored = any(cell.timed for cell in own.values())
-        unique |= {
-            name: replace(cell, timed=anchored) if cell.is_reference else cell for name, cell in reversed(own.items())
-        }
+        unique |= {name: replace(cell, timed=anchored) if cell.is_reference else cell for name, cell in own.items()}
     return tuple(unique.values())
 
 

@@ -63,6 +63,13 @@ def test_equal_stages_of_different_variants_share_their_node():
     assert len(cells) == 3
 
 
+def test_a_cell_of_two_variants_stands_where_it_comes_first():
+    sweep = COURSE | {"id": "sweep", "sparsity": [Decimal("0.1"), Decimal("0.3")], "format": "masked"}
+    cells = plan_cells(spec(COURSE | {"id": "course"}, sweep))
+
+    assert [cell.variant for cell in cells] == ["dense", "course", "course", "sweep"]
+
+
 def test_keys_change_with_what_changes_numbers_and_with_nothing_else():
     def node(**changes):
         more = {name: changes.pop(name) for name in ("target", "study") if name in changes}

@@ -141,8 +141,8 @@ EQUATIONS = {
         "of every M consecutive weights of a row, exactly N are kept",
     ),
     "speedup": Equation(
-        r"R \;=\; \dfrac{\mathrm{median}\; t^{(d)}}{\mathrm{median}\; t^{(v)}}",
-        "the speed-up is the median time of the dense model over that of the variant",
+        r"R \;=\; \mathrm{median}_{\,r}\; \dfrac{t_r^{\,(d)}}{t_r^{\,(v)}}",
+        "the speed-up is the median over rounds of the dense time over the variant's time in the same round",
     ),
     "noise_floor": Equation(
         r"|R - 1| \;\leq\; \varepsilon \quad\Longrightarrow\quad \mathrm{no\ difference}",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from ..results.store import write_bytes
 from . import html, markdown, tidy
 from .build import build
 
@@ -17,39 +17,24 @@ if TYPE_CHECKING:
 OUTPUTS = ("html", "pdf")
 
 
-def write(path: Path, content: bytes) -> Path:
-    """Write so that `path` is either as it was or complete, even after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
-
-
 def render(results: Results, folder: Path, outputs: Iterable[str] = OUTPUTS) -> tuple[Path, ...]:
     """
     Write the report into `folder`; the paths written, the report first.
 
     The PDF comes last: where it cannot be made, everything else is there already, and EnvironmentProblem has the
-    remedy. Raises OSError when the folder cannot be written.
+    remedy. Raises EnvironmentProblem, too, when the folder cannot be written.
     """
     report, wanted = build(results), set(outputs)
     paths = []
     if "html" in wanted or "pdf" in wanted:  # the HTML is also what remains where no PDF can be made
-        paths.append(write(folder / "report.html", html.page(report, "html").encode()))
+        paths.append(write_bytes(folder / "report.html", html.page(report, "html").encode()))
     for drawing in report.drawings.values():
-        paths.append(write(folder / "figures" / f"{drawing.id}.svg", drawing.svg.encode()))
-        paths.append(write(folder / "figures" / f"{drawing.id}.csv", drawing.csv.encode()))
-    paths.append(write(folder / "results.csv", tidy.results_csv(results).encode()))
-    paths.append(write(folder / "summary.md", markdown.summary(results).encode()))
+        paths.append(write_bytes(folder / "figures" / f"{drawing.id}.svg", drawing.svg.encode()))
+        paths.append(write_bytes(folder / "figures" / f"{drawing.id}.csv", drawing.csv.encode()))
+    paths.append(write_bytes(folder / "results.csv", tidy.results_csv(results).encode()))
+    paths.append(write_bytes(folder / "summary.md", markdown.summary(results).encode()))
     if "pdf" in wanted:
         from . import pdf
 
-        paths.insert(1, write(folder / "report.pdf", pdf.render_pdf(results, html.page(report, "pdf"))))
+        paths.insert(1, write_bytes(folder / "report.pdf", pdf.render_pdf(results, html.page(report, "pdf"))))
     return tuple(paths)

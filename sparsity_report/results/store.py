@@ -47,9 +47,9 @@ def disk_problems(path: Path) -> Iterator[None]:
         ) from problem
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes) -> Path:
     """
-    Writes so that `path` is either as before or complete, even after a crash. Raises EnvironmentProblem.
+    Writes so that `path` is either as before or complete, even after a crash; returns it. Raises EnvironmentProblem.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with disk_problems(path):
@@ -63,6 +63,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
+    return path
 
 
 def write_text(path: Path, text: str) -> None:
@@ -75,7 +76,7 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any | None:
+def read_json(path: Path) -> Any:
     """The file's content; None if there is none or it is damaged (it is then made anew)."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -238,7 +238,7 @@ def test_only_leaves_the_other_finished_cells_in_the_results(study, tmp_path):
     part, events = study(tmp_path / "run", only=("*csr*",), force=True)
 
     assert [cell.id for cell in whole.cells] == [cell.id for cell in part.cells]
-    assert 2 == sum(type(event).__name__ == "CellFinished" for event in events)
+    assert sum(type(event).__name__ == "CellFinished" for event in events) == 2
 
 
 def test_quick_takes_little_text_and_says_so(study, tmp_path):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 from sparsity_report.report import pdf, render
 
 from .conftest import FIXTURES
@@ -100,14 +98,3 @@ def test_without_pango_the_remedy_is_that_of_the_system_and_stdout_stays_clean(m
 
 def test_a_machine_that_can_has_no_problem(pdf_bytes):
     assert pdf.problem() is None
-
-
-def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
-    path = render.write(tmp_path / "report.html", b"old")
-    monkeypatch.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("disk full")))
-
-    with pytest.raises(OSError, match="disk full"):
-        render.write(path, b"new")
-
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
