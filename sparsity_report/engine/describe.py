@@ -157,7 +157,7 @@ def data_record(spec: Spec, model: str, text: Text, windows: Windows) -> DataRec
         bytes=windows.predicted_bytes,
         tail_tokens_dropped=windows.tail_tokens_dropped,
         bos=windows.bos,
-        joiner=text.joiner.replace("\n", "\\n"),
+        joiner=text.joiner,
         revision=text.revision,
         text_sha256=text.sha256,
         token_ids_sha256=windows.token_ids_sha256,

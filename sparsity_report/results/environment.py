@@ -86,11 +86,18 @@ def fingerprint(record: EnvironmentRecord) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def system() -> str:
+    """ "Linux 6.1 x86_64, glibc 2.36": the version without the name of a particular build."""
+    library = " ".join(platform.libc_ver())
+    release = ".".join(platform.release().split("-")[0].split(".")[:2])
+    return f"{platform.system()} {release} {platform.machine()}{f', {library}' if library.strip() else ''}"
+
+
 def capture(device: str = "cpu", threads: int | None = None, command: str = "") -> EnvironmentRecord:
     """The environment of this process. `device` is what the run uses; the caller adds when it started and finished."""
     record = EnvironmentRecord(
         python=platform.python_version(),
-        platform=platform.platform(),
+        platform=system(),
         cpu=first_line("/proc/cpuinfo", "model name") or platform.processor() or platform.machine(),
         cores=cores(),
         memory_bytes=memory_bytes(),

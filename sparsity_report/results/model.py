@@ -319,6 +319,11 @@ class Results(Record):
     alerts: tuple[Alert, ...] = ()
     seconds: float = Field(default=0.0, ge=0)
 
+    @property
+    def date(self) -> str:
+        """The author's date, or the day on which the run finished."""
+        return self.study.date or self.environment.finished[:10]
+
     def reference(self, model: str) -> CellRecord | None:
         """The dense cell of a model."""
         return next((cell for cell in self.cells if cell.is_reference and cell.variant.model == model), None)
