@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from . import registry
 from .results.model import ByteCurve, FormatRecord
+from .targeting import module_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ def modules_of(matrices: Sequence[MatrixShape]) -> list[tuple[int, int]]:
     """
     shapes: dict[str, tuple[int, int]] = {}
     for matrix in matrices:
-        module = matrix.path.partition(":")[0]
+        module = module_of(matrix)
         rows = shapes.get(module, (0, 0))[0]
         shapes[module] = (rows + matrix.rows, matrix.cols)
     return list(shapes.values())
@@ -62,13 +63,13 @@ def target_bytes(
 
 
 def kept_weights(matrices: Sequence[MatrixShape], stages: Sequence[Stage]) -> int:
-    """Weights that the last stage's counts leave nonzero: exact for the count rules of `selection.py`."""
+    """Weights that the last stage's counts leave nonzero: exact for `compat = "exact"`."""
     total = sum(matrix.numel for matrix in matrices)
     if not stages:
         return total
     stage = stages[-1]
     if not stage.pattern.unstructured:
-        return total - sum(_nm_pruned(matrix, stage.pattern) for matrix in matrices)
+        return sum(matrix.rows * stage.pattern.kept(matrix.cols) for matrix in matrices)
     if stage.scope == "global":
         return total - _floor(total, stage.sparsity)
     return total - sum(_floor(matrix.numel, stage.sparsity) for matrix in matrices)
@@ -76,12 +77,6 @@ def kept_weights(matrices: Sequence[MatrixShape], stages: Sequence[Stage]) -> in
 
 def _floor(numel: int, sparsity: Decimal | None) -> int:
     return int(numel * (sparsity or 0))
-
-
-def _nm_pruned(matrix: MatrixShape, pattern: Pattern) -> int:
-    whole, tail = divmod(matrix.cols, pattern.m)
-    kept = whole * pattern.n + -(-pattern.n * tail // pattern.m)
-    return matrix.rows * (matrix.cols - kept)
 
 
 def break_even(
@@ -115,7 +110,7 @@ def byte_curve(
     if pattern.unstructured:
         counts = [total - total * step // (CURVE_POINTS - 1) for step in range(CURVE_POINTS)]
     else:
-        counts = [total - sum(_nm_pruned(matrix, pattern) for matrix in matrices)]
+        counts = [sum(matrix.rows * pattern.kept(matrix.cols) for matrix in matrices)]
     sizes = [sum(target_bytes(matrices, choice, kept, value_bytes, pattern).values()) for kept in counts]
     return ByteCurve(
         format=FormatRecord(entry=choice.entry, params=choice.params),

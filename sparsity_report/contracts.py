@@ -51,7 +51,7 @@ class Info:
 
     `equation` is TeX as matplotlib's mathtext understands it, `spoken` the same in words.
     `cite` names a reference of `report/references.toml`.
-    `requires` names packages that may be missing, as extras of this project.
+    `requires` holds the import names of optional packages.
     Raise `result_version` when the entry's numbers change: everything cached under the old one is redone.
     """
 
@@ -76,6 +76,11 @@ class Pattern:
     @property
     def unstructured(self) -> bool:
         return self.m == 0
+
+    def kept(self, cols: int) -> int:
+        """Weights that N:M keeps in a row: a tail of r < M columns keeps ⌈N·r/M⌉, so it is never sparser than N:M."""
+        whole, tail = divmod(cols, self.m)
+        return whole * self.n + -(-self.n * tail // self.m)
 
     def __str__(self) -> str:
         return "unstructured" if self.unstructured else f"{self.n}:{self.m}"

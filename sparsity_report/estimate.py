@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import registry
 from .accounting import VALUE_BYTES, break_even, kept_weights, target_bytes
-from .contracts import FormatChoice, Pattern
+from .contracts import CorpusRequest, FormatChoice, Pattern
+from .errors import EnvironmentProblem
 from .planning import nodes_of
-from .targeting import is_targeted
-from .windows import MAX_DEFAULT_LENGTH
+from .targeting import targeted_shapes
+from .windows import MAX_DEFAULT_LENGTH, QUICK_WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +27,11 @@ ASSUMED_FLOPS_PER_SECOND = 60e9
 """Two ordinary CPU cores in float32."""
 BASE_MEMORY_BYTES = 450 * 2**20
 """Python, PyTorch and transformers, loaded."""
-
-
-def matching(shape: ModelShape, spec: Spec) -> tuple[MatrixShape, ...]:
-    """The matrices that the spec's target names."""
-    return tuple(matrix for matrix in shape.matrices if is_targeted(matrix, spec.target))
+BYTES_PER_TOKEN = 3.5
+"""English in an ordinary vocabulary; between 2.8 (2,048 tokens) and 4.7 (50,000 tokens) here."""
+LOCAL_CORPORA = ("embedded", "text", "package")
+UNKNOWN_TOKENS = 2**18
+"""About the test split of WikiText-2."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def cell_bytes(shape: ModelShape, targets: Sequence[MatrixShape], cell: Cell, dt
 
 def account(shape: ModelShape, spec: Spec, model: Model, cells: Sequence[Cell]) -> dict[str, Any]:
     """Parameters, bytes of every cell and break-even sparsities, as plain data."""
-    targets, value = matching(shape, spec), VALUE_BYTES[model.dtype]
+    targets, value = targeted_shapes(shape.matrices, spec.target), VALUE_BYTES[model.dtype]
     prunable = sum(matrix.numel for matrix in targets)
     return {
         "architecture": shape.architecture,
@@ -75,28 +77,43 @@ def account(shape: ModelShape, spec: Spec, model: Model, cells: Sequence[Cell]) 
     }
 
 
-def memory_bytes(shape: ModelShape, spec: Spec, model: Model, cells: Sequence[Cell]) -> int:
+def memory_bytes(shape: ModelShape, spec: Spec, model: Model, cells: Sequence[Cell], tokens: int) -> int:
     """Dense, the largest variant's layers beside it, hidden states of all nodes, and the libraries."""
-    targets, value = matching(shape, spec), VALUE_BYTES[model.dtype]
+    targets, value = targeted_shapes(shape.matrices, spec.target), VALUE_BYTES[model.dtype]
     largest = max(cell_bytes(shape, targets, cell, model.dtype).target for cell in cells)
-    masks = sum(matrix.numel for matrix in targets) * 9  # a bool mask, and scores with their sort keys, while pruning
-    hidden = tokens(shape, spec) * shape.hidden * value * len(nodes_of(tuple(cells)))
-    return BASE_MEMORY_BYTES + shape.parameters * value + largest + masks + hidden
+    scores = sum(matrix.numel for matrix in targets) * 9  # a mask, float32 scores and their sort keys, while pruning
+    hidden = tokens * shape.hidden * value * len(nodes_of(tuple(cells)))
+    return BASE_MEMORY_BYTES + shape.parameters * value + largest + max(scores, hidden)
 
 
-def tokens(shape: ModelShape, spec: Spec) -> int:
-    """Evaluation tokens; without a limit of windows, a guess."""
+def text_tokens(spec: Spec, folder: str) -> int:
+    """Tokens of the evaluation text, from its size where it lies on this machine; otherwise a guess."""
+    corpus, _, argument = spec.data.evaluation.source.partition(":")
+    if corpus not in LOCAL_CORPORA:
+        return UNKNOWN_TOKENS
+    try:
+        text = registry.get("corpora", corpus).read(CorpusRequest(argument, spec.data.evaluation.split, True, folder))
+    except EnvironmentProblem:  # `run` will say so; a plan needs no text
+        return UNKNOWN_TOKENS
+    return int(len(text.text.encode()) / BYTES_PER_TOKEN)
+
+
+def tokens(shape: ModelShape, spec: Spec, folder: str, *, quick: bool) -> int:
+    """Tokens that every node is run on."""
     evaluation = spec.data.evaluation
     length = min(shape.context or MAX_DEFAULT_LENGTH, MAX_DEFAULT_LENGTH)
     if evaluation.length != "max":
         length = int(evaluation.length)
-    return length * (evaluation.windows or max(1, 2**18 // length))
+    if quick:
+        return length * min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS)
+    available = text_tokens(spec, folder) // length
+    return length * min(available, evaluation.windows or available)
 
 
-def seconds(shape: ModelShape, spec: Spec, cells: Sequence[Cell]) -> float:
+def seconds(shape: ModelShape, spec: Spec, cells: Sequence[Cell], tokens: int) -> float:
     """Forwards of all nodes over the text, and the timed rounds, at an assumed speed."""
     per_token = 2 * sum(matrix.numel for matrix in shape.matrices)
-    forwards = per_token * tokens(shape, spec) * len(nodes_of(tuple(cells)))
+    forwards = per_token * tokens * len(nodes_of(tuple(cells)))
     latency = spec.metrics.latency
     timed = sum(cell.timed for cell in cells)
     rounds = sum(

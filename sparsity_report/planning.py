@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +74,13 @@ def stage_slug(stage: Stage) -> str:
     return f"{stage.entry}-{stage.scope}-{percent.rstrip('0').rstrip('.') if '.' in percent else percent}"
 
 
-def cell_id(model: Model, stages: tuple[Stage, ...], choice: FormatChoice, several_models: bool) -> str:
-    """A readable slug and six digits of the hash of everything that makes the cell."""
-    facts = [model.name, [(stage.op, stage.entry, stage.params, stage.seed) for stage in stages], choice]
-    parts = ([model.name.lower()] if several_models else []) + [stage_slug(stage) for stage in stages] + [choice.entry]
-    changed = {k: v for k, v in choice.params.items() if v != default_params(choice.entry).get(k)}
-    return "-".join([*parts, *(str(value) for value in changed.values()), digest(facts)[:6]])
+def cell_id(model: Model, node: Node, choice: FormatChoice, several_models: bool) -> str:
+    """A readable slug, and six digits of the hash of the node (model, target, stages) and the format."""
+    parts = [model.name.lower()] if several_models else []
+    parts += [*map(stage_slug, node.stages), choice.entry]
+    defaults = default_params(choice.entry)
+    parts += [str(value) for name, value in choice.params.items() if value != defaults.get(name)]
+    return "-".join([*parts, digest([model.name, node.key, asdict(choice)])[:6]])
 
 
 def default_params(entry: str) -> dict[str, Any]:
@@ -91,14 +92,16 @@ def default_params(entry: str) -> dict[str, Any]:
 def cells_of(spec: Spec, model: Model) -> Iterator[Cell]:
     """The dense reference, then every variant's product in the order of the spec."""
     several = len(spec.model) > 1
-    dense = FormatChoice("dense", default_params("dense"))
-    yield Cell(cell_id(model, (), dense, several), "dense", Node(node_key(spec, model, ()), model.name), dense)
+
+    def cell(variant: str, stages: tuple[Stage, ...], choice: FormatChoice) -> Cell:
+        node = Node(node_key(spec, model, stages), model.name, stages)
+        return Cell(cell_id(model, node, choice, several), variant, node, choice)
+
+    yield cell("dense", (), FormatChoice("dense", default_params("dense")))
     for number, variant in enumerate(spec.variant):
-        name = variant.id or f"variant-{number + 1}"
         for stages in stages_of(spec, variant):
-            node = Node(node_key(spec, model, stages), model.name, stages)
             for choice in map(format_of, variant.format):
-                yield Cell(cell_id(model, stages, choice, several), name, node, choice)
+                yield cell(variant.id or f"variant-{number + 1}", stages, choice)
 
 
 def is_timed(spec: Spec, cell: Cell) -> bool:
@@ -119,10 +122,21 @@ def plan_cells(spec: Spec) -> tuple[Cell, ...]:
     for model in spec.model:
         own: dict[str, Cell] = {}
         for cell in cells_of(spec, model):
-            own.setdefault(cell.id, replace(cell, timed=is_timed(spec, cell)))
+            first = own.setdefault(cell.id, cell)
+            own[cell.id] = replace(first, timed=first.timed or is_timed(spec, cell))
         anchored = any(cell.timed for cell in own.values())
         unique |= {name: replace(cell, timed=anchored) if cell.is_reference else cell for name, cell in own.items()}
     return tuple(unique.values())
+
+
+def plan_key(spec: Spec, cell: Cell) -> str:
+    """What the spec alone says about a cell's numbers; what only a run knows (revision, token ids) comes on top."""
+    versions = [(name, registry.get("metrics", name).INFO.result_version) for name in spec.metrics.use]
+    version = registry.get("formats", cell.format.entry).INFO.result_version
+    timing = spec.metrics.latency.model_dump(mode="json", exclude={"variants"}) if cell.timed else None
+    evaluation = spec.data.evaluation.model_dump(mode="json")
+    hardware = spec.hardware.model_dump(mode="json", exclude={"threads"})
+    return digest([cell.node.key, asdict(cell.format), version, versions, evaluation, timing, hardware])[:16]
 
 
 def nodes_of(cells: tuple[Cell, ...]) -> tuple[Node, ...]:

@@ -28,10 +28,14 @@ REQUIRED = {
         *("refuses", "stored_bytes", "encode", "decode", "apply", "fallback"),
     ),
     "metrics": ("INFO", "LEVEL", "measure"),
-    "corpora": ("INFO", "read"),
+    "corpora": ("INFO", "SPLITS", "read"),
     "models.sources": ("INFO", "matches", "config", "load"),
 }
 """What each kind must export: checked when an entry is fetched, so that a new file fails at once and by name."""
+
+
+OTHERWISE = {"corpora": "\nA study whose text needs no package and no download: sparsity-report run quickstart"}
+"""What else there is where an entry of a kind cannot be had."""
 
 
 @cache
@@ -75,6 +79,6 @@ def need(kind: str, name: str) -> ModuleType:
         if importlib.util.find_spec(package) is None:
             raise EnvironmentProblem(
                 f"{kind}/{name} needs the package {package!r}, which is not installed.",
-                remedy=f"pip install 'sparsity-report[all]'   (or: pip install {package})",
+                remedy=f"pip install 'sparsity-report[all]'   (or: pip install {package})" + OTHERWISE.get(kind, ""),
             )
     return module

@@ -8,7 +8,6 @@ on how many weights happen to be equal (half-precision weights have thousands of
 
 from __future__ import annotations
 
-import math
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
@@ -121,7 +120,7 @@ def nm_mask(score_OI: Tensor, pattern: Pattern) -> Tensor:
     parts = [(keys[:, :whole].reshape(rows, -1, pattern.m), pattern.n)]
     if cols > whole:
         tail = keys[:, whole:]
-        parts.append((tail.reshape(rows, 1, -1), math.ceil(pattern.n * (cols - whole) / pattern.m)))
+        parts.append((tail.reshape(rows, 1, -1), pattern.kept(cols - whole)))
     return torch.cat([_keep_largest(part, kept).reshape(rows, -1) for part, kept in parts], dim=1)
 
 
@@ -129,13 +128,6 @@ def _keep_largest(keys: Tensor, kept: int) -> Tensor:
     """Keep mask of the `kept` largest along the last dimension; of equal keys the earlier are pruned first."""
     pruned = keys.argsort(dim=-1, stable=True)[..., : keys.shape[-1] - kept]
     return torch.ones_like(keys, dtype=torch.bool).scatter_(-1, pruned, False)
-
-
-def nm_counts(rows: int, cols: int, pattern: Pattern) -> int:
-    """How many weights the pattern prunes in a matrix of this shape, tail groups included."""
-    whole, tail = divmod(cols, pattern.m)
-    kept = whole * pattern.n + (math.ceil(pattern.n * tail / pattern.m) if tail else 0)
-    return rows * (cols - kept)
 
 
 def reference_masks(scores: Sequence[Tensor], sparsity: Decimal) -> list[Tensor]:

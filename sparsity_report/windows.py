@@ -22,6 +22,10 @@ MAX_DEFAULT_LENGTH = 2048
 """`length = "max"` means the model's context, at most this: huge nominal contexts are not evaluation protocols."""
 
 
+QUICK_WINDOWS = 2
+"""Windows of a rehearsal (`--quick`)."""
+
+
 @dataclass(frozen=True)
 class Windows:
     """Token ids (N, L) int64, and what the report must say about them."""

@@ -163,5 +163,14 @@ def test_non_contiguous_inputs_are_taken():
 def test_csr_in_half_precision_on_a_cpu_says_that_it_is_not_executed():
     csr = registry.get("formats", "csr")
 
-    assert csr.fallback("cpu", "float32") is None
-    assert csr.fallback("cpu", "bfloat16")[0] == "not executed"
+    assert csr.fallback("cpu", "float32", [{}]) is None
+    assert csr.fallback("cpu", "bfloat16", [{}])[0] == "not executed"
+
+
+def test_packed_n_of_m_counts_the_layers_that_it_unpacks():
+    """Also on CUDA: a layer without PyTorch's semi-structured tensor is unpacked, and the report must say so."""
+    nm = registry.get("formats", "nm")
+    packed, semi = {"values": torch.zeros(1), "positions": torch.zeros(1)}, {"semi_structured": torch.zeros(1)}
+
+    assert nm.fallback("cuda", "float16", [packed, semi, packed])[::2] == ("unpacked", 2)
+    assert nm.fallback("cuda", "float16", [semi]) is None

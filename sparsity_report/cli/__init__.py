@@ -7,6 +7,7 @@ A verb is the file of its name with the function of its name; it is imported whe
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import traceback
 from typing import Annotated, Any
@@ -80,6 +81,7 @@ def sparsity_report(
 
 def main(arguments: tuple[str, ...] | None = None) -> None:
     """Runs a command line (by default this process's) and exits with its code, whatever happens."""
+    tolerate_narrow_encodings()
     try:
         app(args=arguments, prog_name="sparsity-report")
     except SparsityReportError as problem:
@@ -93,6 +95,13 @@ def main(arguments: tuple[str, ...] | None = None) -> None:
         traceback.print_exc()
         typer.echo(f"this is a bug in sparsity-report {__version__}; please report it: {ISSUES}", err=True)
         sys.exit(BUG)
+
+
+def tolerate_narrow_encodings() -> None:
+    """A console or pipe that cannot show "×" or "→" (Windows: cp1252) gets "?" instead of a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def interrupted() -> int:

@@ -24,11 +24,11 @@ def is_terminal() -> bool:
 def line_of(event: Event) -> str:
     """One line for an event; empty for those that say nothing on their own."""
     match event:
-        case RunStarted(name, cells, cached):
-            return f"{name} · {cells} cells" + (f", {cached} of them finished" if cached else "")
+        case RunStarted(name, cells):
+            return f"{name} · {cells} cells"
         case CellFinished():
             place = f"[{event.index}/{event.total}] " if event.total else ""
-            return f"{place}{event.label:<36} {event.status:<12} {event.seconds:7.1f} s  {event.note}".rstrip()
+            return f"{place}{event.id:<36} {event.status:<12} {event.seconds:7.1f} s  {event.note}".rstrip()
         case NodeStarted(label):
             return f"… {label}"
         case Message(text, level):
@@ -73,11 +73,9 @@ class Console:
 
     def _advance(self, bar: Progress, event: Event) -> None:
         match event:
-            case RunStarted(name, cells, cached):
-                bar.add_task(name, total=cells, completed=cached)
+            case RunStarted(name, cells):
+                bar.add_task(name, total=cells)
             case NodeStarted(label) if bar.tasks:
                 bar.update(bar.tasks[0].id, description=label)
             case CellFinished() if bar.tasks:
-                bar.update(
-                    bar.tasks[0].id, completed=event.index or bar.tasks[0].completed + 1, description=event.label
-                )
+                bar.update(bar.tasks[0].id, advance=1, description=event.id)

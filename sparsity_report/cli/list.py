@@ -36,6 +36,7 @@ def entry(kind: str, name: str) -> dict[str, Any]:
         "cite": info.cite,
         "requires": [*info.requires],
         "missing": missing,
+        "splits": [*getattr(module, "SPLITS", ())],
         "result_version": info.result_version,
         "parameters": parameters,
         "quantities": [
@@ -59,7 +60,8 @@ def overview(entries: Any) -> str:
         if each["kind"] != before:
             lines.append(each["kind"])
             before = each["kind"]
-        note = f"  (needs {', '.join(each['missing'])})" if each["missing"] else ""
+        note = f"  (splits: {', '.join(each['splits'])})" if each["splits"] else ""
+        note += f"  (needs {', '.join(each['missing'])})" if each["missing"] else ""
         lines.append(f"  {each['name']:<12} {each['summary']}{note}")
     return "\n".join(lines)
 
@@ -69,6 +71,7 @@ def details(each: dict[str, Any]) -> str:
     lines = [f"{each['name']} ({each['kind']}): {each['summary']}"]
     lines += [f"  equation    {each['equation']}", f"              {each['spoken']}"] if each["equation"] else []
     lines += [f"  reference   {each['cite']}"] if each["cite"] else []
+    lines += [f"  splits      {', '.join(each['splits'])}"] if each["splits"] else []
     lines += [f"  needs       {', '.join(each['requires'])}"] if each["requires"] else []
     for name, parameter in each["parameters"].items():
         lines.append(f"  parameter   {name} = {parameter['default']!r}   ({parameter['type']})")

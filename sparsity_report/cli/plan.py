@@ -11,7 +11,7 @@ import typer
 from .. import estimate
 from ..contracts import ModelRequest
 from ..models import arithmetic, loading
-from ..planning import plan_cells
+from ..planning import plan_cells, plan_key
 from ..resources import spec_file
 from ..results.store import read_json
 from ..spec.load import load_spec
@@ -22,33 +22,43 @@ if TYPE_CHECKING:
 
     from ..contracts import Cell
     from ..spec.load import LoadedSpec
-    from ..spec.model import Model
+    from ..spec.model import Model, Spec
 
 MIB = 2**20
 
 
-def state_of(folder: Path, cell: Cell) -> str:
-    """Whether the run folder holds the cell; whether it still fits is known only when the model is loaded."""
+def state_of(folder: Path, spec: Spec, cell: Cell) -> str:
+    """
+    Whether the run folder holds the cell as the spec now wants it.
+
+    What only a run knows (the model's revision, the text, the machine of a timing) may still make it run again.
+    """
     kept = read_json(folder / "cells" / f"{cell.id}.json")
-    status = kept["cell"]["status"] if isinstance(kept, dict) and "cell" in kept else None
-    return {None: "to run", "failed": "to retry"}.get(status, "finished")
+    try:
+        if kept["plan"] != plan_key(spec, cell):
+            return "to run"
+        return "to retry" if kept["cell"]["status"] == "failed" else "finished"
+    except (TypeError, KeyError):
+        return "to run"
 
 
-def plan_model(loaded: LoadedSpec, model: Model, cells: Sequence[Cell]) -> dict[str, Any]:
+def plan_model(loaded: LoadedSpec, model: Model, cells: Sequence[Cell], quick: bool) -> dict[str, Any]:
     """What arithmetic says about one model; "unresolved" where its config is not known here."""
     config = loading.config(ModelRequest(model.source, model.revision, model.dtype, True, str(loaded.folder)))
     shape = None if config is None else arithmetic.shape_of(config)
     head = {"id": model.name, "source": model.source}
     if shape is None:
         return head | {"accounting": "unresolved", "memory_bytes": "unresolved", "seconds": "unresolved"}
+    tokens = estimate.tokens(shape, loaded.spec, str(loaded.folder), quick=quick)
     return head | {
         "accounting": estimate.account(shape, loaded.spec, model, cells),
-        "memory_bytes": estimate.memory_bytes(shape, loaded.spec, model, cells),
-        "seconds": round(estimate.seconds(shape, loaded.spec, cells)),
+        "evaluation_tokens": tokens,
+        "memory_bytes": estimate.memory_bytes(shape, loaded.spec, model, cells, tokens),
+        "seconds": round(estimate.seconds(shape, loaded.spec, cells, tokens)),
     }
 
 
-def describe(loaded: LoadedSpec, folder: Path) -> dict[str, Any]:
+def describe(loaded: LoadedSpec, folder: Path, quick: bool) -> dict[str, Any]:
     """The whole plan as plain data."""
     cells = plan_cells(loaded.spec)
     return {
@@ -57,10 +67,10 @@ def describe(loaded: LoadedSpec, folder: Path) -> dict[str, Any]:
         "cells": [
             {"id": cell.id, "model": cell.node.model, "node": cell.node.key, "timed": cell.timed, "state": state}
             for cell in cells
-            for state in [state_of(folder, cell)]
+            for state in [state_of(folder, loaded.spec, cell)]
         ],
         "models": [
-            plan_model(loaded, model, [cell for cell in cells if cell.node.model == model.name])
+            plan_model(loaded, model, [cell for cell in cells if cell.node.model == model.name], quick)
             for model in loaded.spec.model
         ],
     }
@@ -113,5 +123,5 @@ def plan(
 ) -> None:
     """Show the cells, what is finished, and what they will take."""
     loaded = load_spec(spec_file(spec), overrides=tuple(overrides or ()))
-    result = describe(loaded, run_folder(out, loaded.spec.study.slug or loaded.slug, quick))
+    result = describe(loaded, run_folder(out, loaded.spec.study.slug or loaded.slug, quick), quick)
     typer.echo(json.dumps(result, indent=2, ensure_ascii=False) if as_json else text(result))

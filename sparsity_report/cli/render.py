@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
+from ..registry import suggest
+
 
 def render(
     run: Annotated[Path, typer.Argument(help="A run folder, or a results.json.")],
@@ -14,9 +17,13 @@ def render(
     output: Annotated[list[str] | None, typer.Option(help="html or pdf; by default what the spec asks for.")] = None,
 ) -> None:
     """Rebuild report, figures and tables from results.json."""
+    from ..report.render import OUTPUTS
     from ..report.render import render as render_files
     from ..results import store
 
+    for each in output or ():
+        if each not in OUTPUTS:
+            raise UsageError(f"there is no output {each!r}", remedy=suggest(each, OUTPUTS))
     results = store.read(run)
     folder = out or store.results_file(run).parent
     for file in render_files(results, folder, tuple(output or results.study.outputs)):

@@ -23,7 +23,9 @@ def run_folder(out: Path | None, slug: str, quick: bool) -> Path:
 def run(
     spec: Annotated[str, typer.Argument(help="A spec file, or the name of a shipped one (quickstart).")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; by default reports/<slug>.")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE on top of the spec.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE on top of the spec; paths count from here.")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Run only the cells whose id matches this glob.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Run finished cells again.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Never ask the network; use what is cached.")] = False,

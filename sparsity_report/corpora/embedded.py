@@ -24,6 +24,8 @@ INFO = Info(
     cite="python_topics",
 )
 
+SPLITS = ("test", "train")
+
 BUCKETS = 5
 HELD_OUT_BUCKET = 0
 

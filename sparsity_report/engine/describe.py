@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import registry
 from ..accounting import VALUE_BYTES, byte_curve
 from ..contracts import GROUPS, FormatChoice, Pattern
+from ..corpora.text import read_files
+from ..results.environment import anonymous
 from ..results.model import (
     ByteCurve,
     DataRecord,
@@ -25,9 +28,25 @@ if TYPE_CHECKING:
     from ..contracts import Cell, Info, MatrixShape, Text
     from ..models.anatomy import Anatomy, Matrix
     from ..models.loading import LoadedModel
+    from ..results.model import Results
     from ..spec.load import LoadedSpec
     from ..spec.model import Model, Spec
     from ..windows import Windows
+
+
+def lock(results: Results) -> dict[str, object]:
+    """What a spec was resolved to: revisions and fingerprints that pin the run."""
+    return {
+        "tool": results.tool.model_dump(mode="json"),
+        "spec_sha256": results.spec.sha256,
+        "models": {model.id: {"source": model.source, "revision": model.revision} for model in results.models},
+        "data": [
+            each.model_dump(mode="json", include={"source", "model", "revision", "text_sha256", "token_ids_sha256"})
+            for each in results.data
+        ],
+        "cells": [cell.id for cell in results.cells],
+    }
+
 
 ALWAYS_CURVED = (("csr", {"index": "int32"}), ("csr", {"index": "int64"}))
 """Break-even curves that every report shows, because the question comes up in every study."""
@@ -46,9 +65,16 @@ def study_record(loaded: LoadedSpec) -> StudyRecord:
         instructor=study.instructor,
         course=study.course,
         target_reason=loaded.spec.target.reason,
+        discussion=discussion(loaded),
         layout=report.layout,
         outputs=report.outputs,
     )
+
+
+def discussion(loaded: LoadedSpec) -> str:
+    """The author's Markdown file. Raises EnvironmentProblem when it cannot be read."""
+    name = loaded.spec.report.notes.discussion
+    return read_files([loaded.folder / Path(name).expanduser()])[0] if name else ""
 
 
 def matrix_records(matrices: Sequence[MatrixShape], targets: frozenset[str]) -> tuple[MatrixRecord, ...]:
@@ -102,7 +128,7 @@ def model_record(
         groups.append(GroupRecord(group="lm_head", parameters=0, bytes=0, tied_to="embedding"))
     return ModelRecord(
         id=model.name,
-        source=loaded.source,
+        source=anonymous(loaded.source),
         kind=loaded.kind,
         revision=loaded.revision,
         architecture=shape.architecture,
@@ -128,7 +154,7 @@ def absent_model(model: Model) -> ModelRecord:
     """A model that could not be loaded: its cells are failed, and nothing is known about it."""
     return ModelRecord(
         id=model.name,
-        source=model.source,
+        source=anonymous(model.source),
         kind="absent",
         architecture="unknown",
         dtype=model.dtype,

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
 class RunStarted:
-    """`cells` are planned in all; `cached` of them are already finished."""
+    """`cells` are planned in all."""
 
     name: str
     cells: int
-    cached: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,10 +22,13 @@ class NodeStarted:
 
 @dataclass(frozen=True)
 class CellFinished:
-    """One cell is done, `index` of `total` (from 1). `note` holds its headline numbers, or the reason of a failure."""
+    """
+    One cell is done, the `index`-th of the `total` that its model had to run.
+
+    `note` holds its headline numbers, or the reason of a failure.
+    """
 
     id: str
-    label: str
     status: str
     seconds: float
     note: str = ""
@@ -48,12 +46,11 @@ class Message:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """Every planned cell has a result; `files` are what the run left."""
+    """Every planned cell has a result."""
 
     ok: int
     failed: int
     seconds: float
-    files: tuple[Path, ...] = ()
 
 
 Event = RunStarted | NodeStarted | CellFinished | Message | RunFinished

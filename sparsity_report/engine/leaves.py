@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from .. import registry
-from ..results.model import CellRecord, Fallback, FormatRecord, Measurement, StageRecord, VariantRecord
-from .behaviour import forward_hidden, largest_logit_difference
+from ..results.model import CellRecord, Fallback, FormatRecord, StageRecord, VariantRecord
+from . import equivalence
 from .memory import peak_bytes, reset_peak
-from .nodes import CHECK_WINDOWS, MASKED
 from .structure import count
 from .timing import Setting, time_pair
 from .variant import build
@@ -19,13 +16,15 @@ from .variant import build
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from ..contracts import Cell
+    from ..results.model import Measurement, Status
     from ..spec.model import Latency, Spec
     from .nodes import NodeResult
     from .prepare import Prepared
     from .state import ModelState
+    from .variant import Variant
 
 QUICK = {"runs": 3, "seconds": 0.0}
 
@@ -54,7 +53,7 @@ def settings(latency: Latency, quick: bool) -> Iterator[Setting]:
             yield Setting(batch=batch, prompt=prompt, decode=latency.decode, **own)
 
 
-def prompt_ids(ids_NL: torch.Tensor, setting: Setting) -> torch.Tensor:
+def prompt_ids(ids_NL: Tensor, setting: Setting) -> Tensor:
     """(B, P) token ids of the evaluation text, repeated when it is shorter: timing does not depend on which."""
     flat = ids_NL.flatten()
     wanted = setting.batch * setting.prompt
@@ -78,22 +77,21 @@ def timings(
     return records, samples
 
 
-def difference_from_node(prepared: Prepared, state: ModelState, variant: nn.Module) -> Measurement:
-    """Largest logit difference between the executed leaf and its node, on a few windows."""
-    ids = prepared.windows.ids[:CHECK_WINDOWS]
-    node = forward_hidden(build(state, MASKED).model, ids)
-    difference, scale = largest_logit_difference(variant, ids, node, prepared.loaded.model.config)
-    finite = torch.isfinite(torch.tensor(difference)).item()
-    return Measurement(
-        metric="max_abs_logit_difference",
-        value=difference if finite else None,
-        unit="1",
-        kind="measured",
-        noise="float",
-        direction="lower",
-        conditions={"largest_logit": scale} if finite else {},
-        n=ids.numel(),
-    )
+def structure_records(spec: Spec, prepared: Prepared, state: ModelState, variant: Variant) -> list[Measurement]:
+    """Everything that is counted."""
+    structure = count(state, variant, prepared.dense_zeros)
+    families = [registry.get("metrics", name) for name in spec.metrics.use]
+    return [record for family in families if family.LEVEL == "structure" for record in family.measure(structure)]
+
+
+def status_of(node: NodeResult, fallback: tuple[str, str, int] | None) -> tuple[Status, str]:
+    """ "diverged" if any number of the node's behaviour is not finite, "not_executed" where the format cannot run."""
+    broken = [record.metric for record in node.measurements if record.value is None]
+    if broken:
+        return "diverged", f"not finite: {', '.join(broken)}"
+    if fallback is not None and fallback[0] == "not executed":
+        return "not_executed", fallback[1]
+    return "ok", ""
 
 
 def execute(
@@ -102,36 +100,26 @@ def execute(
     """The finished cell and its bulk data."""
     started = time.monotonic()
     reset_peak()
-    module = registry.need("formats", cell.format.entry)
-    fallback = module.fallback(spec.hardware.device, prepared.model.dtype)
-    executable = fallback is None or fallback[0] != "not executed"
-    variant = build(state, cell.format)
-    structure = count(state, variant, prepared.dense_zeros)
-    records = [
-        record
-        for name in spec.metrics.use
-        if registry.get("metrics", name).LEVEL == "structure"
-        for record in registry.get("metrics", name).measure(structure)
-    ]
-    records += node.measurements
+    module, variant = registry.need("formats", cell.format.entry), build(state, cell.format)
+    fallback = module.fallback(spec.hardware.device, prepared.model.dtype, list(variant.tensors.values()))
+    status, reason = status_of(node, fallback)
+    records = [*structure_records(spec, prepared, state, variant), *node.measurements]
     samples: dict[str, Any] = {}
     model = prepared.dense.model if cell.is_reference else variant.model
-    if executable and cell.format.entry not in ("dense", "masked"):
-        records.append(difference_from_node(prepared, state, model))
-    if executable and cell.timed:
-        timed, samples = timings(spec, prepared, cell, model, anchor, quick)
-        records += timed
-    diverged = any(record.value is None for record in records if record.metric == "perplexity")
+    if fallback is None or fallback[0] != "not executed":
+        if not module.IN_PLACE:
+            records += equivalence.measure(prepared, state, model)
+        if cell.timed:
+            timed, samples = timings(spec, prepared, cell, model, anchor, quick)
+            records += timed
     record = CellRecord(
         id=cell.id,
         node=cell.node.key,
         variant=variant_record(cell),
-        status="diverged" if diverged else "ok" if executable else "not_executed",
-        reason="the perplexity is not finite" if diverged else "" if executable else fallback[1],
+        status=status,
+        reason=reason,
         metrics=tuple(records),
-        fallbacks=()
-        if fallback is None
-        else (Fallback(what=fallback[0], why=fallback[1], count=len(variant.tensors)),),
+        fallbacks=(Fallback(what=fallback[0], why=fallback[1], count=fallback[2]),) if fallback else (),
         seconds=round(node.seconds + time.monotonic() - started, 3),
         peak_memory_bytes=peak_bytes(),
     )

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 ENGINE_VERSION = 1
 """Raise it when the engine's own arithmetic changes numbers: everything cached is redone."""
 
-CHECK_WINDOWS = 2
-"""Windows on which a leaf's logits are compared with its node's."""
-
 MASKED = FormatChoice("masked")
 
 

@@ -12,7 +12,7 @@ from ..contracts import CorpusRequest, ModelRequest
 from ..errors import EnvironmentProblem, Problem, SpecError
 from ..models.anatomy import anatomy
 from ..models.loading import load
-from ..windows import cut, resolve_length
+from ..windows import QUICK_WINDOWS, cut, resolve_length
 from .state import ModelState, targeted
 from .structure import zeros_by_parameter
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ..models.loading import LoadedModel
     from ..spec.model import Evaluation, Latency, Model, Spec
     from ..windows import Windows
-
-QUICK_WINDOWS = 2
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,8 @@ def prepare(spec: Spec, model: Model, *, folder: str, offline: bool, quick: bool
     Model, target and windows. Raises EnvironmentProblem (no model, no text) and SpecError (nothing matches, too short).
     """
     device = device_of(spec.hardware.device)
-    text = read_text(spec.data.evaluation, folder, offline)
     loaded = load(ModelRequest(model.source, model.revision, model.dtype, offline, folder))
+    text = read_text(spec.data.evaluation, folder, offline)
     loaded.model.to(device)  # type: ignore[arg-type]  # transformers wraps `to` and loses its signature
     parts = anatomy(loaded.model)
     evaluation = spec.data.evaluation

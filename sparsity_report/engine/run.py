@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import registry
 from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
-from ..planning import digest, node_key, nodes_of, plan_cells
+from ..planning import node_key, nodes_of, plan_cells
 from ..results import environment, store
 from ..results.expect import evaluate
-from ..results.model import Alert, CellRecord, CheckRecord, Results, SpecRecord
-from . import describe, nodes
+from ..results.model import Alert, CellRecord, Results, SpecRecord
+from . import describe, equivalence, kept, nodes
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .leaves import execute, unfinished
+from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
 from .prepare import prepare
 
@@ -33,12 +33,10 @@ if TYPE_CHECKING:
     from ..contracts import Cell
     from ..results.model import DataRecord, EnvironmentRecord, ModelRecord
     from ..spec.load import LoadedSpec
+    from ..spec.model import Model
     from .behaviour import Behaviour
     from .events import Event
     from .prepare import Prepared
-
-LOGIT_TOLERANCE = 1e-3
-"""A leaf executes its node's function if no logit differs by more than this fraction of the largest one."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,18 @@ class Run:
     environment: EnvironmentRecord
 
 
+@dataclass
+class Gathered:
+    """What the models of a study leave, in the order of the spec."""
+
+    cells: list[CellRecord] = field(default_factory=list)
+    models: list[ModelRecord] = field(default_factory=list)
+    data: list[DataRecord] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    peak_memory_bytes: int = 0
+    problem: EnvironmentProblem | None = None
+
+
 def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
@@ -82,34 +92,6 @@ def select(cells: Sequence[Cell], only: Sequence[str]) -> frozenset[str]:
     )
 
 
-def cell_key(run: Run, prepared: Prepared, cell: Cell) -> str:
-    """All that can change the cell's numbers; timings also depend on the machine."""
-    spec = run.loaded.spec
-    versions = [(name, registry.get("metrics", name).INFO.result_version) for name in spec.metrics.use]
-    format_version = registry.get("formats", cell.format.entry).INFO.result_version
-    timing = [spec.metrics.latency.model_dump(mode="json"), run.environment.fingerprint] if cell.timed else None
-    behaviour = nodes.behaviour_key(spec, prepared, cell.node)
-    return digest([behaviour, cell.format, format_version, versions, timing, run.options.quick])[:16]
-
-
-def finished(run: Run, prepared: Prepared, cell: Cell) -> CellRecord | None:
-    """The cell from an earlier run, if nothing that it depends on has changed. Failed cells are tried again."""
-    kept = store.read_json(run.folder / "cells" / f"{cell.id}.json")
-    try:
-        record = CellRecord.model_validate(kept["cell"])
-        fits = kept["key"] == cell_key(run, prepared, cell)
-    except (TypeError, KeyError, ValueError):  # absent, damaged or of another version: made again
-        return None
-    return record if fits and record.status != "failed" else None
-
-
-def keep(run: Run, prepared: Prepared, cell: Cell, record: CellRecord) -> None:
-    store.write_json(
-        run.folder / "cells" / f"{cell.id}.json",
-        {"key": cell_key(run, prepared, cell), "cell": record.model_dump(mode="json", exclude_defaults=True)},
-    )
-
-
 def reason_of(problem: Exception) -> str:
     """A failure in one line. A full disk is no failure of the cell: it ends the run (raises EnvironmentProblem)."""
     if isinstance(problem, EnvironmentProblem):
@@ -117,7 +99,7 @@ def reason_of(problem: Exception) -> str:
     if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         raise EnvironmentProblem(f"cannot write: {problem.strerror}", remedy=store.REMEDIES[problem.errno]) from problem
     text = problem.message if isinstance(problem, SparsityReportError) else f"{type(problem).__name__}: {problem}"
-    return " ".join(text.split())[:500]
+    return environment.anonymous(" ".join(text.split())[:500])
 
 
 def label(node: Node) -> str:
@@ -133,37 +115,45 @@ def label(node: Node) -> str:
     )
 
 
-def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str, NodeResult]:
-    """Behaviour of every wanted node: from the folder, or measured now in one closing pass."""
-    spec, results = run.loaded.spec, {}
-    missing = []
-    for node in wanted:
-        kept = None if run.options.force else nodes.cached(run.folder, nodes.behaviour_key(spec, prepared, node))
-        if kept is None:
-            missing.append(node)
-        else:
-            results[node.key] = kept
-    if not missing or not nodes.behaviour_families(spec):
-        return results | {node.key: NodeResult() for node in missing}
+def forward_nodes(
+    run: Run, prepared: Prepared, wanted: Sequence[Node]
+) -> tuple[dict[str, Behaviour], dict[str, float], dict[str, str]]:
+    """Hidden states, seconds and failures of the nodes, by key."""
     behaviours: dict[str, Behaviour] = {}
     seconds: dict[str, float] = {}
-    root = Node(node_key(spec, prepared.model, ()), prepared.model.name)
-    for node in (root, *(node for node in missing if node.stages)):
+    failures: dict[str, str] = {}
+    for node in wanted:
         run.notify(NodeStarted(label(node)))
         started = time.monotonic()
         try:
-            behaviours[node.key] = nodes.run_node(spec, prepared, node, run.folder)
+            behaviours[node.key] = nodes.run_node(run.loaded.spec, prepared, node, run.folder)
         except Exception as problem:  # the one place where a node's failure becomes data
-            if node is root:
-                raise
-            results[node.key] = NodeResult(failure=reason_of(problem))
+            failures[node.key] = reason_of(problem)
         seconds[node.key] = time.monotonic() - started
-    measured = [node for node in missing if node.key in behaviours]
+    return behaviours, seconds, failures
+
+
+def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str, NodeResult]:
+    """Behaviour of every wanted node: from the folder, or measured now in one closing pass. Without dense, none."""
+    spec, results = run.loaded.spec, {}
+    for node in wanted if not run.options.force else ():
+        found = nodes.cached(run.folder, nodes.behaviour_key(spec, prepared, node))
+        if found is not None:
+            results[node.key] = found
+    missing = [node for node in wanted if node.key not in results]
+    if not missing or not nodes.behaviour_families(spec):
+        return results | {node.key: NodeResult() for node in missing}
+    dense = Node(node_key(spec, prepared.model, ()), prepared.model.name)
+    todo = [dense, *(node for node in missing if node.stages)]
+    behaviours, seconds, failures = forward_nodes(run, prepared, todo)
+    if dense.key in failures:
+        failures |= {node.key: f"dense failed: {failures[dense.key]}" for node in missing if node.stages}
+    measured = [node for node in missing if node.key not in failures]
     if measured:
         run.notify(NodeStarted("behaviour of all nodes"))
-        results |= nodes.measure_all(spec, prepared, measured, behaviours, behaviours[root.key], seconds, run.folder)
-    nodes.forget_hidden(spec, prepared, [root, *missing], run.folder)
-    return results
+        results |= nodes.measure_all(spec, prepared, measured, behaviours, behaviours[dense.key], seconds, run.folder)
+    nodes.forget_hidden(spec, prepared, todo, run.folder)
+    return results | {key: NodeResult(failure=reason) for key, reason in failures.items()}
 
 
 def run_leaf(run: Run, prepared: Prepared, cell: Cell, node: NodeResult, anchor: str) -> CellRecord:
@@ -194,97 +184,50 @@ def note(record: CellRecord) -> str:
     return " ".join([*parts, f"{size / 2**20:.1f} MiB"] if size is not None else parts)
 
 
-def announce(run: Run, record: CellRecord, index: int, total: int) -> None:
-    run.notify(CellFinished(record.id, record.id, record.status, record.seconds, note(record), index, total))
-
-
-def run_model(run: Run, prepared: Prepared, planned: Sequence[Cell], done: int, total: int) -> list[CellRecord]:
-    """
-    The chosen cells of one model, and those that are finished though not chosen, in the order of the plan.
-
-    `done` of `total` cells came before.
-    """
-    found = {cell.id: finished(run, prepared, cell) for cell in planned}
+def run_cells(run: Run, prepared: Prepared, planned: Sequence[Cell], gathered: Gathered) -> list[CellRecord]:
+    """The chosen cells of one model, and those that are finished though not chosen, in the order of the plan."""
+    found = {cell.id: kept.finished(run, prepared, cell) for cell in planned}
     cells = [cell for cell in planned if cell.id in run.chosen or found[cell.id] is not None]
     again = run.chosen if run.options.force else frozenset()
-    kept = {name: record for name, record in found.items() if record is not None and name not in again}
-    run.notify(Message(f"{prepared.model.name}: {len(cells)} cells, {len(kept)} of them finished before"))
-    results = run_nodes(run, prepared, nodes_of(tuple(cell for cell in cells if cell.id not in kept)))
+    records = {name: record for name, record in found.items() if record is not None and name not in again}
+    missing = [cell for cell in cells if cell.id not in records]
+    run.notify(Message(f"{prepared.model.name}: {len(cells)} cells, {len(records)} of them finished before"))
+    results = run_nodes(run, prepared, nodes_of(tuple(missing)))
+    gathered.peak_memory_bytes = max(gathered.peak_memory_bytes, peak_bytes() or 0)
     anchor = next(cell.id for cell in cells if cell.is_reference)
-    records = []
-    for number, cell in enumerate(cells, start=done + 1):
-        record = kept.get(cell.id)
-        if record is None:
-            record = run_leaf(run, prepared, cell, results[cell.node.key], anchor)
-            keep(run, prepared, cell, record)
-            announce(run, record, number, total)
-        records.append(record)
-    return records
+    for number, cell in enumerate(missing, start=1):
+        record = records[cell.id] = run_leaf(run, prepared, cell, results[cell.node.key], anchor)
+        kept.keep(run, prepared, cell, record)
+        event = CellFinished(record.id, record.status, record.seconds, note(record), number, len(missing))
+        run.notify(event)
+        gathered.peak_memory_bytes = max(gathered.peak_memory_bytes, record.peak_memory_bytes or 0)
+    return [records[cell.id] for cell in cells]
 
 
-def contract_checks(cells: Sequence[CellRecord]) -> list[CheckRecord]:
-    """Every compressed leaf must compute its node's function."""
-    checks = []
-    for cell in cells:
-        found = cell.find("max_abs_logit_difference")
-        if found is None or found.value is None:
-            continue
-        bound = LOGIT_TOLERANCE * float(found.conditions["largest_logit"])
-        checks.append(
-            CheckRecord(
-                what=f"{cell.id} computes the same function as the masked model",
-                origin="contract",
-                expected=f"largest logit difference ≤ {bound:.2g} ({LOGIT_TOLERANCE:g} of the largest logit)",
-                observed=f"{found.value:.2g}",
-                verdict="pass" if found.value <= bound else "miss",
-                cells=(cell.id,),
-                metric=found.metric,
-            )
-        )
-    return checks
-
-
-@dataclass
-class Gathered:
-    """What the models of a study leave, in the order of the spec."""
-
-    cells: list[CellRecord] = field(default_factory=list)
-    models: list[ModelRecord] = field(default_factory=list)
-    data: list[DataRecord] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
-
-
-def run_models(run: Run, cells: Sequence[Cell]) -> Gathered:
-    """
-    Every model of the spec. One out of reach among several is failed cells; where none can start, its problem is
-    raised: there is nothing to report.
-    """
-    spec, options, gathered = run.loaded.spec, run.options, Gathered()
-    problem: EnvironmentProblem | None = None
-    for model in spec.model:
-        own = [cell for cell in cells if cell.node.model == model.name]
-        try:
-            prepared = prepare(spec, model, folder=str(run.loaded.folder), offline=options.offline, quick=options.quick)
-        except EnvironmentProblem as unreachable:
-            problem = problem or unreachable
-            gathered.cells += [unfinished(cell, unreachable.message) for cell in own if cell.id in run.chosen]
-            gathered.models.append(describe.absent_model(model))
-            continue
-        gathered.cells += run_model(run, prepared, own, len(gathered.cells), len(run.chosen))
-        dense = prepared.dense
-        gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, own))
-        gathered.data.append(describe.data_record(spec, model.name, prepared.text, prepared.windows))
-        gathered.alerts += [Alert(text=text) for text in prepared.text.alerts]
-    if problem is not None and not gathered.data:
-        raise problem
-    return gathered
+def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathered) -> None:
+    """One model from loading to its last cell; out of reach, its cells are failed."""
+    spec, options = run.loaded.spec, run.options
+    try:
+        prepared = prepare(spec, model, folder=str(run.loaded.folder), offline=options.offline, quick=options.quick)
+    except EnvironmentProblem as unreachable:
+        gathered.problem = gathered.problem or unreachable
+        reason = environment.anonymous(unreachable.message)
+        gathered.cells += [unfinished(cell, reason) for cell in planned if cell.id in run.chosen]
+        gathered.models.append(describe.absent_model(model))
+        return
+    gathered.cells += run_cells(run, prepared, planned, gathered)
+    dense = prepared.dense
+    gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, planned))
+    gathered.data.append(describe.data_record(spec, model.name, prepared.text, prepared.windows))
+    gathered.alerts += [Alert(text=text) for text in prepared.text.alerts]
 
 
 def run_study(loaded: LoadedSpec, folder: Path, options: Options, notify: Callable[[Event], None]) -> Results:
     """
     Runs what is not finished and writes `results.json`.
 
-    Raises what makes the whole study impossible: SpecError, UsageError, EnvironmentProblem.
+    One model out of reach among several is failed cells. Raises what makes the whole study impossible: SpecError,
+    UsageError, and EnvironmentProblem where no model can start.
     """
     with store.locked(folder):
         return _run_locked(loaded, folder, options, notify)
@@ -300,14 +243,23 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
     started, clock = now(), time.monotonic()
     cells = plan_cells(spec)
     chosen = select(cells, options.only)
+    study = describe.study_record(loaded)
     store.write_text(folder / "spec.toml", loaded.text)
     notify(RunStarted(spec.study.title, len(chosen)))
-    gathered = run_models(Run(loaded, folder, options, chosen, notify, machine), cells)
+    run, gathered = Run(loaded, folder, options, chosen, notify, machine), Gathered()
+    reset_peak()
+    for model in spec.model:
+        run_model(run, model, [cell for cell in cells if cell.node.model == model.name], gathered)
+    if gathered.problem is not None and not gathered.data:
+        raise gathered.problem
     results = Results(
         tool=environment.tool(),
-        study=describe.study_record(loaded),
+        study=study,
         spec=SpecRecord(
-            file=Path(loaded.file).name, text=loaded.text, sha256=loaded.sha256, overrides=loaded.overrides
+            file=Path(loaded.file).name,
+            text=loaded.text,
+            sha256=loaded.sha256,
+            overrides=tuple(map(environment.anonymous, loaded.overrides)),
         ),
         quick=options.quick,
         models=tuple(gathered.models),
@@ -316,12 +268,14 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         entries=describe.entries(spec, cells),
         quantities=describe.quantities(spec),
         cells=tuple(gathered.cells),
-        checks=tuple(contract_checks(gathered.cells)),
+        checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
         alerts=tuple(dict.fromkeys(gathered.alerts)),
         seconds=round(time.monotonic() - clock, 3),
+        peak_memory_bytes=gathered.peak_memory_bytes or None,
     )
     results = results.model_copy(update={"checks": (*results.checks, *evaluate(spec.expect, results))})
     store.write(folder, results)
+    store.write_json(folder / "spec.lock.json", describe.lock(results))
     failed = sum(record.status == "failed" for record in results.cells)
     notify(RunFinished(len(results.cells) - failed, failed, results.seconds))
     return results

@@ -14,7 +14,7 @@ from ..contracts import Pattern
 from ..errors import Problem, SpecError
 from ..models.anatomy import Anatomy, Matrix, read, rows_of
 from ..selection import keep_masks
-from ..targeting import is_targeted
+from ..targeting import targeted_shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,15 +48,11 @@ def targeted(anatomy: Anatomy, target: Target) -> tuple[Matrix, ...]:
     """
     The matrices that the spec's target names, in the model's order.
 
-    Raises SpecError where nothing matches, and where a named group cannot be pruned by matrices.
+    Raises SpecError as `targeted_shapes` does, and for weights that are tied to the embedding.
     """
+    chosen = set(targeted_shapes(anatomy.shape.matrices, target))
+    matrices = tuple(matrix for matrix in anatomy.matrices if matrix.shape in chosen)
     problems = [
-        Problem("target.groups", f"{group!r} is not made of linear maps: it cannot be pruned")
-        for group in ("embedding", "norm")
-        if group in target.groups
-    ]
-    matrices = tuple(matrix for matrix in anatomy.matrices if is_targeted(matrix.shape, target))
-    problems += [
         Problem(
             "target.groups",
             f"{matrix.shape.path} shares its weights with {matrix.tied_to}: pruning it would prune the embedding",
@@ -65,11 +61,6 @@ def targeted(anatomy: Anatomy, target: Target) -> tuple[Matrix, ...]:
         for matrix in matrices
         if matrix.tied_to
     ]
-    if not matrices and not problems:
-        paths = [matrix.shape.path for matrix in anatomy.matrices]
-        problems.append(
-            Problem("target", "matches no matrix of the model", hint=f"its matrices: {', '.join(paths[:8])}, …")
-        )
     if problems:
         raise SpecError(*problems)
     return matrices

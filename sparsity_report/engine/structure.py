@@ -33,7 +33,6 @@ class Structure:
     """Zeros per group, over all parameters."""
     model_bytes: int
     components: dict[str, int]
-    dense_target_bytes: int
     executed: dict[str, int]
     """Weights multiplied per token, per group; the head counts even where its weights are tied."""
 
@@ -81,16 +80,14 @@ def executed_by_group(anatomy: Anatomy, variant: Variant) -> dict[str, int]:
 def count(state: ModelState, variant: Variant, dense_zeros: dict[str, int]) -> Structure:
     """All counts of a leaf."""
     zeros, target_zeros = group_zeros(state, dense_zeros)
-    weights = [read(state.model, matrix) for matrix in state.targets]
     return Structure(
         shape=state.anatomy.shape,
         targets=frozenset(matrix.shape.path for matrix in state.targets),
-        target_weights=sum(weight.numel() for weight in weights),
+        target_weights=sum(matrix.shape.numel for matrix in state.targets),
         pruned=sum(mask.numel() - int(mask.count_nonzero()) for mask in state.keep_masks.values()),
         target_zeros=target_zeros,
         zeros=zeros,
         model_bytes=model_bytes(variant.model),
         components=component_bytes(variant),
-        dense_target_bytes=sum(weight.numel() * weight.element_size() for weight in weights),
         executed=executed_by_group(state.anatomy, variant),
     )

@@ -10,8 +10,10 @@ An entry exports
 - `encode(weight_OI, pattern, params) -> dict[str, Tensor]`: the tensors that are stored, named by component,
 - `decode(tensors, shape, pattern) -> Tensor`: the same weight back,
 - `apply(tensors, shape, pattern, x, bias) -> Tensor`: x Wᵀ + bias for x of shape (…, I),
-- `fallback(device, dtype) -> tuple[str, str] | None`: what happens instead of a real execution here, and why.
+- `fallback(device, dtype, layers) -> tuple[str, str, int] | None`: what happens instead of a real execution here, why,
+  and in how many of the encoded layers.
 
-Components are "values", "indices", "pointers", "positions"; "dense" is a plain matrix.
+Components are "values", "indices", "pointers", "positions"; "dense" is a plain matrix, and "semi_structured" is
+PyTorch's own 2:4 tensor on CUDA.
 Shapes: O out features, I in features. −0.0 is a zero: it is not stored, and decodes to +0.0.
 """

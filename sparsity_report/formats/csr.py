@@ -15,6 +15,8 @@ from .. import contracts
 from ..contracts import Info, Pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 INFO = Info(
@@ -106,7 +108,7 @@ def apply(
     return product.reshape(*x.shape[:-1], rows).contiguous()
 
 
-def fallback(device: str, dtype: str) -> tuple[str, str] | None:
+def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
     if device == "cpu" and dtype != "float32":
-        return ("not executed", f"PyTorch has no CSR product for {dtype} on a CPU")
+        return ("not executed", f"PyTorch has no CSR product for {dtype} on a CPU", len(layers))
     return None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ..contracts import Info, NoParams, Pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 INFO = Info(
@@ -47,5 +49,5 @@ def apply(
     return torch.nn.functional.linear(x, tensors["dense"], bias)
 
 
-def fallback(device: str, dtype: str) -> tuple[str, str] | None:
+def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
     return None

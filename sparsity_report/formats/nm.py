@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from ..contracts import Info, NoParams, Pattern
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
 INFO = Info(
@@ -131,7 +133,9 @@ def apply(
     return torch.nn.functional.linear(x, weight_OI, bias)
 
 
-def fallback(device: str, dtype: str) -> tuple[str, str] | None:
-    if device == "cuda" and dtype in ("float16", "bfloat16"):
+def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+    unpacked = sum("semi_structured" not in tensors for tensors in layers)
+    if not unpacked:
         return None
-    return ("unpacked", f"no kernel for packed N:M in {dtype} on {device}: each call unpacks, then multiplies densely")
+    why = f"no kernel for packed N:M in {dtype} on {device}: each call unpacks, then multiplies densely"
+    return ("unpacked", why, unpacked)

@@ -73,12 +73,11 @@ def measure(values_NT2: Tensor, conditions: dict[str, Condition], windows: Windo
     own, dense = values_NT2.mean(dim=1).unbind(-1)
     loss, ci = bootstrap_mean(own.numpy())
     excess, excess_ci = bootstrap_mean((own - dense).numpy())
-    nats = float(values_NT2[..., 0].sum())
-    bits = nats / math.log(2) / windows.predicted_bytes if windows.predicted_bytes else math.nan
+    bits = count / math.log(2) / windows.predicted_bytes if windows.predicted_bytes else math.nan
     return [
         record(INFO, "perplexity", _exp(loss), conditions, ci=_exp_interval(ci), n=count),
         record(INFO, "perplexity_ratio", _exp(excess), conditions, ci=_exp_interval(excess_ci), n=count),
-        record(INFO, "bits_per_byte", bits, conditions, n=count),
+        record(INFO, "bits_per_byte", loss * bits, conditions, ci=ci and (ci[0] * bits, ci[1] * bits), n=count),
     ]
 
 

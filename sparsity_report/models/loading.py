@@ -42,12 +42,22 @@ class LoadedModel:
     licence: str = ""
 
 
-def source_of(source: str) -> ModuleType:
-    """The entry of `models/sources/` that knows the source; the hub is asked last. Raises EnvironmentProblem."""
+def kind_of(source: str) -> str:
+    """Name of the entry of `models/sources/` that knows the source, the hub asked last; empty where none does."""
     others = [name for name in registry.names("models.sources") if name not in (*ASKED_FIRST, ASKED_LAST)]
-    for name in (*ASKED_FIRST, *others, ASKED_LAST):
-        if registry.get("models.sources", name).matches(source):
-            return registry.need("models.sources", name)
+    names = (*ASKED_FIRST, *others, ASKED_LAST)
+    return next((name for name in names if registry.get("models.sources", name).matches(source)), "")
+
+
+def is_path(source: str) -> bool:
+    """Whether the source is a directory or a file of this machine."""
+    return kind_of(source) in ("directory", "gguf")
+
+
+def source_of(source: str) -> ModuleType:
+    """The entry of `models/sources/` that knows the source. Raises EnvironmentProblem."""
+    if kind := kind_of(source):
+        return registry.need("models.sources", kind)
     raise EnvironmentProblem(
         f"{source!r} names no model.",
         remedy='Give a hub id ("facebook/opt-125m"), a directory ("./model"), a GGUF file ("./model.gguf"), '

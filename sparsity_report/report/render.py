@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import EnvironmentProblem
 from ..results.store import write_bytes
 from . import html, markdown, tidy
 from .build import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ..results.model import Results
@@ -17,24 +18,28 @@ if TYPE_CHECKING:
 OUTPUTS = ("html", "pdf")
 
 
-def render(results: Results, folder: Path, outputs: Iterable[str] = OUTPUTS) -> tuple[Path, ...]:
+def render(results: Results, folder: Path, outputs: Iterable[str] = OUTPUTS) -> Iterator[Path]:
     """
-    Write the report into `folder`; the paths written, the report first.
+    Write the report into `folder`, and yield each path once it is written; nothing happens before the first is asked.
 
-    The PDF comes last: where it cannot be made, everything else is there already, and EnvironmentProblem has the
-    remedy. Raises EnvironmentProblem, too, when the folder cannot be written.
+    report.html comes first and the PDF last: where it cannot be made, everything else is there already, and
+    EnvironmentProblem has the remedy. Raises EnvironmentProblem, too, when the folder cannot be written.
     """
     report, wanted = build(results), set(outputs)
-    paths = []
+    page = folder / "report.html"
     if "html" in wanted or "pdf" in wanted:  # the HTML is also what remains where no PDF can be made
-        paths.append(write_bytes(folder / "report.html", html.page(report, "html").encode()))
+        yield write_bytes(page, html.page(report, "html").encode())
     for drawing in report.drawings.values():
-        paths.append(write_bytes(folder / "figures" / f"{drawing.id}.svg", drawing.svg.encode()))
-        paths.append(write_bytes(folder / "figures" / f"{drawing.id}.csv", drawing.csv.encode()))
-    paths.append(write_bytes(folder / "results.csv", tidy.results_csv(results).encode()))
-    paths.append(write_bytes(folder / "summary.md", markdown.summary(results).encode()))
+        yield write_bytes(folder / "figures" / f"{drawing.id}.svg", drawing.svg.encode())
+        yield write_bytes(folder / "figures" / f"{drawing.id}.csv", drawing.csv.encode())
+    yield write_bytes(folder / "results.csv", tidy.results_csv(results).encode())
+    yield write_bytes(folder / "summary.md", markdown.summary(results).encode())
     if "pdf" in wanted:
         from . import pdf
 
-        paths.insert(1, write_bytes(folder / "report.pdf", pdf.render_pdf(results, html.page(report, "pdf"))))
-    return tuple(paths)
+        try:
+            made = pdf.render_pdf(results, html.page(report, "pdf"))
+        except EnvironmentProblem as problem:
+            message = f"{problem.message} Everything else is written, the report as {page}."
+            raise EnvironmentProblem(message, remedy=problem.remedy) from problem
+        yield write_bytes(folder / "report.pdf", made)

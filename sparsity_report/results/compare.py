@@ -27,6 +27,10 @@ move their mean by some 1e-7. A change that a reader of four digits could ever s
 """
 
 
+ROUNDING = ("max_abs_logit_difference",)
+"""Numbers that are nothing but rounding: two of them need not agree."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """One number (or a cell's status) in both runs; null where a run lacks it."""
@@ -109,6 +113,8 @@ def judge(old: Measurement, new: Measurement, *, same_machine: bool, same_text: 
     """The verdict on one number, and why it could not be compared."""
     if "corpus" in new.conditions and not same_text:
         return "not_comparable", "evaluated on other text or by another protocol"
+    if new.metric in ROUNDING:
+        return "not_comparable", "rounding itself; the checks judge it"
     if old.unit != new.unit:
         return "not_comparable", f"{old.unit} became {new.unit}"
     if old.value is None or new.value is None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from importlib import metadata
@@ -69,10 +70,12 @@ def versions(names: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def anonymous(command: str) -> str:
-    """The command without the home folder, whose name is usually the user's."""
-    home = str(Path.home())
-    return command.replace(home, "~") if len(home) > 1 else command
+def anonymous(text: str) -> str:
+    """The text with "~" for the home folder, whose name is usually the user's; also for what a link there leads to."""
+    for home in {Path.home(), Path.home().resolve()}:
+        if home != Path(home.anchor):
+            text = re.sub(rf"{re.escape(str(home))}(?![\w-])", "~", text)
+    return text
 
 
 def fingerprint(record: EnvironmentRecord) -> str:

@@ -318,6 +318,9 @@ class Results(Record):
     checks: tuple[CheckRecord, ...] = ()
     alerts: tuple[Alert, ...] = ()
     seconds: float = Field(default=0.0, ge=0)
+    """Of the last command; a resumed run took longer in all."""
+    peak_memory_bytes: int | None = None
+    """Largest resident memory of the last command."""
 
     @property
     def date(self) -> str:

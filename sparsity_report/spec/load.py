@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pydantic import ValidationError
 
+from .. import resources
 from ..errors import Problem, SpecError, UsageError
+from ..models.loading import is_path
 from . import rules
 from .findings import Finding, dotted, from_pydantic, in_the_text
 from .locate import Loc, lines_of, locate
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LoadedSpec:
     """
-    A valid spec and where it came from. Relative paths in it count from `folder`.
+    A valid spec and where it came from. Relative paths in it count from `folder`: the file's own, or the current
+    directory for a shipped spec, which a bare name finds.
 
     `text` is the file as it was written; what it extends follows as comments. `sha256` is of `text`.
     """
@@ -61,7 +64,8 @@ def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
 
     Raises SpecError with every problem; UsageError for what is not a file and for malformed overrides.
     """
-    source = overridden(extended(parse(path)), overrides)
+    folder = Path() if path.parent == resources.folder("specs") else path.parent
+    source = overridden(extended(parse(path)), overrides, folder)
     try:
         spec = Spec.model_validate(frozen(source.data), strict=True)
     except ValidationError as error:
@@ -74,7 +78,7 @@ def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
         lines = [f"extends {source.base.name}:", *source.base_text.splitlines()]
         text += "\n" + "".join(f"# {line}".rstrip() + "\n" for line in lines)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return LoadedSpec(spec, text, sha256, str(path), tuple(overrides), path.parent)
+    return LoadedSpec(spec, text, sha256, str(path), tuple(overrides), folder)
 
 
 def frozen(data: Any) -> Any:
@@ -182,16 +186,22 @@ def merged(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def overridden(source: Source, overrides: Sequence[str]) -> Source:
-    """`variant.0.sparsity=0.5` sets one value; numbers index arrays. Raises UsageError."""
+def overridden(source: Source, overrides: Sequence[str], folder: Path) -> Source:
+    """
+    `variant.0.sparsity=0.5` sets one value; numbers index arrays. Raises UsageError.
+
+    Paths given so count from the current directory: they are made absolute where the spec's count from elsewhere.
+    """
     data, locs = source.data, []
+    is_here = folder.resolve() == Path.cwd()
     for override in overrides:
         path, equals, value = override.partition("=")
         keys = [key.strip() for key in path.split(".")]
         if not equals or not all(keys):
             raise UsageError(f"--set {override!r} is not KEY=VALUE", remedy="such as --set variant.0.sparsity=0.5")
         loc = tuple(int(key) if key.isdecimal() else key for key in keys)
-        data = replaced(data, loc, toml_value(value.strip()), override)
+        given = toml_value(value.strip())
+        data = replaced(data, loc, given if is_here else counted_from_here(loc, given), override)
         locs.append(loc)
     return Source(source.file, source.text, data, source.base, source.base_text, tuple(locs))
 
@@ -202,6 +212,26 @@ def toml_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def counted_from_here(loc: Loc, value: Any) -> Any:
+    """The value with absolute paths where a spec has paths: the text's, the models' and the notes'."""
+    if isinstance(value, dict):
+        return {key: counted_from_here((*loc, key), each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [counted_from_here((*loc, number), each) for number, each in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    if loc == ("data", "evaluation", "source"):
+        corpus, colon, argument = value.partition(":")
+        return f"text:{absolute(argument)}" if corpus == "text" and colon else value
+    is_model = loc[:1] == ("model",) and loc[2:] == ("source",) and is_path(value)
+    return absolute(value) if is_model or loc == ("report", "notes", "discussion") else value
+
+
+def absolute(path: str) -> str:
+    """A relative path from the current directory; what begins with the home stays as it is."""
+    return path if not path or path.startswith("~") else str(Path.cwd() / path)
 
 
 def replaced(data: Any, loc: Loc, value: Any, override: str) -> Any:

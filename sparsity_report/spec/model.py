@@ -182,9 +182,16 @@ class Hardware(Table):
     threads: Positive | None = None
 
 
+class Notes(Table):
+    """The author's own text: Markdown files, their paths counted from the spec's folder."""
+
+    discussion: str = ""
+
+
 class Report(Table):
     outputs: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
     layout: Literal["single-column", "two-column"] = "single-column"
+    notes: Notes = Notes()
 
 
 class Expect(Table):

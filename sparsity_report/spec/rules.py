@@ -6,6 +6,7 @@ Everything goes through the registry's torch-free heads; nothing is loaded, down
 
 from __future__ import annotations
 
+import fnmatch
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -55,8 +56,13 @@ def duplicates(spec: Spec) -> Iterator[Finding]:
     for number, each in enumerate(spec.variant):
         if each.id == "dense":
             yield Finding(("variant", number, "id"), "'dense' names the reference, which every study has")
-    numbered = enumerate(spec.variant)
-    yield from repeated((each.id or f"variant-{number + 1}", ("variant", number, "id")) for number, each in numbered)
+    numbered = enumerate(variant_names(spec))
+    yield from repeated((name, ("variant", number, "id")) for number, name in numbered)
+
+
+def variant_names(spec: Spec) -> tuple[str, ...]:
+    """The variants' ids; one without is called by its place."""
+    return tuple(each.id or f"variant-{number}" for number, each in enumerate(spec.variant, start=1))
 
 
 def metrics(spec: Spec) -> Iterator[Finding]:
@@ -74,6 +80,16 @@ def evaluation(spec: Spec) -> Iterator[Finding]:
         yield Finding(loc, f"{name!r} needs what to read", "text:PATH or package:NAME/GLOB")
     elif colon and not takes_argument and name in registry.names("corpora"):
         yield Finding(loc, f"{name!r} takes nothing after a colon, got {argument!r}", f'source = "{name}"')
+    if name in registry.names("corpora"):
+        yield from known_split(name, spec.data.evaluation.split)
+
+
+def known_split(corpus: str, split: str) -> Iterator[Finding]:
+    """Another split than the corpus has would be measured under a false name."""
+    splits = registry.get("corpora", corpus).SPLITS
+    if split and split not in splits:
+        hint = registry.suggest(split, splits) if splits else "leave out split: the text is read whole"
+        yield Finding(("data", "evaluation", "split"), f"{corpus!r} has no split {split!r}", hint)
 
 
 def variant(each: Variant, loc: Loc) -> Iterator[Finding]:
@@ -197,12 +213,16 @@ def selectable(spec: Spec) -> tuple[str, ...]:
 
 
 def unmatched(spec: Spec) -> Iterator[Finding]:
-    """An expectation about no cell would never be checked, and so would seem to hold."""
+    """An expectation about no cell would never be checked, and so would seem to hold; a timing would be missing."""
     from ..planning import plan_cells
 
-    if not spec.expect:
-        return
     cells = plan_cells(spec)
+    variants = ("dense", *variant_names(spec))
+    names = (*variants, *(cell.id for cell in cells))
+    for number, pattern in enumerate(spec.metrics.latency.variants):
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+            hint = f"{registry.suggest(pattern, variants)}; `sparsity-report plan` lists the cells"
+            yield Finding(("metrics", "latency", "variants", number), f"{pattern!r} selects no variant or cell", hint)
     for number, expect in enumerate(spec.expect):
         if not any(selectors.selects(cell, expect.where) for cell in cells):
             given = ", ".join(f"{key} = {written(value)}" for key, value in expect.where.items())

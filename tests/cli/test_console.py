@@ -14,8 +14,8 @@ EVENTS = (
     RunStarted("A study", 2),
     Message("reading text"),
     NodeStarted("magnitude global 30 %"),
-    CellFinished("masked-1", "masked-1", "ok", 1.25, "ppl 20.00", 1, 2),
-    CellFinished("csr-1", "csr-1", "failed", 0.5, "out of memory", 2, 2),
+    CellFinished("masked-1", "ok", 1.25, "ppl 20.00", 1, 2),
+    CellFinished("csr-1", "failed", 0.5, "out of memory", 2, 2),
     RunFinished(1, 1, 1.75),
 )
 

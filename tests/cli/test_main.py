@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +164,18 @@ def test_a_missing_capability_is_4_and_carries_its_remedy(
 
     assert crash(problem, monkeypatch) == errors.ENVIRONMENT
     assert capsys.readouterr().err == "error: the disk is full\nfree some space\n"
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("plan", "quickstart")], ids=" ".join)
+def test_a_narrow_encoding_loses_signs_and_not_the_output(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Windows' pipes and consoles speak cp1252, which has neither "→" nor "⌊"."""
+    narrow = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    command = [sys.executable, "-m", "sparsity_report", *arguments]
+
+    done = subprocess.run(command, check=False, capture_output=True, env=narrow, cwd=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"?" in done.stdout
 
 
 def test_every_verb_has_its_file() -> None:

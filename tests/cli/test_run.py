@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -92,6 +95,10 @@ def test_an_interrupt_is_exit_130_and_says_how_to_resume(spec, monkeypatch, caps
         (("run", "small.toml", "--set", "data.evaluation.length=257"), 3, "context"),
         (("run", "small.toml", "--set", 'data.evaluation.source="text:no.txt"'), 4, "there is no text"),
         (("run", "small.toml", "--set", 'model.0.source="./none"'), 4, "there is no directory"),
+        (("run", "small.toml", "--set", "model.0.source=foo--bar"), 4, "'foo--bar' names no model"),
+        (("plan", "small.toml", "--set", "model.0.source=foo--bar"), 4, "'foo--bar' names no model"),
+        (("run", "small.toml", "--offline", "--set", "model.0.source=foo--bar"), 4, "'foo--bar' names no model"),
+        (("run", "small.toml", "--set", "model.0.source=modèle/été"), 4, "'modèle/été' names no model"),
         (("run", "small.toml", "--only", "nothing"), 2, "matches no cell"),
         (("render", "nowhere"), 2, "there are no results"),
     ],
@@ -128,8 +135,26 @@ def test_a_missing_pango_keeps_the_html_and_is_exit_4(spec, tmp_path, monkeypatc
     monkeypatch.setattr(pdf, "render_pdf", unavailable)
 
     assert run("run", "small.toml", "--set", 'report.outputs=["html", "pdf"]') == 4
-    assert "apt-get install" in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "apt-get install" in err
+    assert "the report as reports/small/report.html" in err
+    assert out.splitlines()[0] == "reports/small/report.html"
     assert (tmp_path / "reports/small/report.html").exists()
+
+
+def test_a_study_of_the_hub_without_a_network_names_its_offline_twin(tmp_path):
+    """The first thing that many will try, on a machine that cannot: a plain install has no pyarrow either."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_") and "proxy" not in name}
+    away = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home")}
+    code = "import sys; sys.modules['pyarrow'] = None; from sparsity_report.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", "opt125m_30pct"]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean | away, cwd=tmp_path)
+
+    assert done.returncode == 4
+    assert "facebook/opt-125m" in done.stderr
+    assert "sparsity-report run quickstart" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_plan_knows_what_is_finished(spec, capsys):

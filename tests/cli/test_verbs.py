@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from tiny_results import cell, perplexity, results, stored
 
-from sparsity_report.cli import main
+from sparsity_report.cli import doctor, main
 from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, ENVIRONMENT, OK, SPEC, USAGE
 from sparsity_report.results.model import CheckRecord, Results
 from sparsity_report.spec.load import load_spec
@@ -103,9 +106,25 @@ def test_list_json_holds_every_entry(capsys: pytest.CaptureFixture[str]) -> None
     assert [quantity["name"] for quantity in storage["quantities"]] == ["stored_bytes"]
 
 
+def test_list_shows_the_splits_of_a_corpus(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "corpora", "wikitext-2") == OK
+    assert "splits      train, validation, test" in capsys.readouterr().out
+    assert run("list", "corpora") == OK
+    assert "(splits: test, train)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("words", [("method",), ("methods", "wnada")])
 def test_list_refuses_what_it_does_not_have(words: tuple[str, ...]) -> None:
     assert run("list", *words) == USAGE
+
+
+def test_render_knows_its_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt output would write nothing and look like success."""
+    folder = saved(tmp_path / "run", results(cell("dense")))
+
+    assert run("render", folder, "--output", "pfd") == USAGE
+    assert "did you mean 'pdf'?" in capsys.readouterr().err
+    assert [file.name for file in folder.iterdir()] == ["results.json"]
 
 
 def gate(verdict: str, on_miss: str) -> CheckRecord:
@@ -186,6 +205,14 @@ def test_doctor_tells_what_is_missing_beforehand(
     shown = capsys.readouterr().out
     assert "→ apt-get install what-is-missing" in shown
     assert "not asked: HF_HUB_OFFLINE is set" in shown
+
+
+def test_doctor_looks_for_every_package_that_the_project_requires() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    required = {re.split(r"[<>=]", each)[0] for each in project["dependencies"]}
+    assert required == set(doctor.REQUIRED.values())
+    assert all(importlib.util.find_spec(name) for name in doctor.REQUIRED)
 
 
 def test_doctor_is_content_with_a_whole_machine(

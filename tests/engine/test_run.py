@@ -40,7 +40,7 @@ def test_a_study_leaves_valid_results(study, tmp_path):
     assert csr.value("perplexity") == masked.value("perplexity") > dense.value("perplexity")
     assert 0 <= csr.value("max_abs_logit_difference") < 1e-3
     assert results.cells[-1].fallbacks[0].what == "unpacked"
-    assert all(check.verdict == "pass" for check in results.checks)
+    assert [check.verdict for check in results.checks] == ["pass", "pass"]
 
 
 def test_perplexity_is_that_of_the_models_own_loss(study, tmp_path, tiny_opt):
@@ -217,10 +217,18 @@ def test_a_folder_below_a_file_is_refused(study, tmp_path):
         study(tmp_path / "file" / "run")
 
 
-def test_a_read_only_folder_is_refused(tmp_path):
-    """As the user who owns nothing would see it: the error number is what the system gives."""
-    with pytest.raises(EnvironmentProblem, match="--out") as problem, store.disk_problems(tmp_path):
-        raise PermissionError(errno.EACCES, "Permission denied")
+def test_a_read_only_folder_is_refused(study, tmp_path, monkeypatch):
+    """What a user without permission sees: the system refuses to make the folder."""
+    original = type(tmp_path).mkdir
+
+    def refuse(path, *arguments, **options):
+        if path == tmp_path / "run":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
+    with pytest.raises(EnvironmentProblem, match="--out") as problem:
+        study(tmp_path / "run")
 
     assert problem.value.exit_code == 4
 
@@ -292,3 +300,58 @@ def test_planned_bytes_are_the_executed_bytes(study, spec_file, tmp_path):
 
     executed = {cell.id: cell.value("stored_bytes", over="target") for cell in results.cells}
     assert executed == {name: cell["target_bytes"] for name, cell in planned.items()}
+
+
+def test_a_renamed_variant_is_found_by_its_new_name(study, spec_file, tmp_path):
+    """Finished cells are kept, and are called what the spec calls them now."""
+    study(tmp_path / "run")
+    text = spec_file.read_text(encoding="utf-8")
+    spec_file.write_text(text.replace('id = "course"', 'id = "paper"'), encoding="utf-8")
+
+    results, events = study(tmp_path / "run")
+
+    assert [event for event in events if type(event).__name__ == "CellFinished"] == []
+    assert {"dense", "paper", "semi"} == {cell.variant.id for cell in results.cells}
+
+
+def test_a_dense_model_that_fails_fails_every_cell_and_the_results_are_written(study, tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no forward")
+
+    monkeypatch.setattr(nodes, "forward_hidden", broken)
+    results, _ = study(tmp_path / "run")
+
+    assert {"failed"} == {cell.status for cell in results.cells}
+    assert results.cells[1].reason == "dense failed: RuntimeError: no forward"
+
+
+def test_half_precision_runs_and_says_what_it_cannot(study, tmp_path):
+    """bfloat16: packed N:M equals masked within the type's rounding; PyTorch has no CSR product for it on a CPU."""
+    results, _ = study(tmp_path / "run", overrides=("model.0.dtype=bfloat16",))
+    by_format = {cell.variant.format.entry: cell for cell in results.cells}
+
+    assert by_format["csr"].status == "not_executed"
+    assert "bfloat16" in by_format["csr"].reason
+    assert by_format["nm"].status == "ok"
+    assert [check.verdict for check in results.checks] == ["pass"]
+    assert by_format["dense"].value("stored_bytes", over="model") == 1_915_680 * 2
+
+
+def test_the_lock_pins_what_was_run(study, tmp_path):
+    results, _ = study(tmp_path / "run")
+    lock = json.loads((tmp_path / "run" / "spec.lock.json").read_text("utf-8"))
+
+    assert results.models[0].revision == lock["models"]["tiny-opt"]["revision"]
+    assert results.data[0].token_ids_sha256 == lock["data"][0]["token_ids_sha256"]
+
+
+def test_the_authors_discussion_is_read_from_beside_the_spec(study, spec_file, tmp_path):
+    text = spec_file.read_text(encoding="utf-8")
+    spec_file.write_text(text + '\n[report]\nnotes = { discussion = "discussion.md" }\n', encoding="utf-8")
+    with pytest.raises(EnvironmentProblem, match="cannot be read"):
+        study(tmp_path / "run")
+    (tmp_path / "discussion.md").write_text("What *I* think.", encoding="utf-8")
+
+    results, _ = study(tmp_path / "run", only=("dense*",))
+
+    assert results.study.discussion == "What *I* think."

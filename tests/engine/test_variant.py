@@ -165,3 +165,12 @@ def test_half_zero_targets_are_refused_by_name():
     ):
         with pytest.raises(SpecError, match=message):
             targeted(parts, target)
+
+
+def test_a_part_of_a_fused_projection_is_refused():
+    """A format stores the whole module: half of it pruned would be counted one way and executed another."""
+    from sparsity_report.errors import SpecError
+
+    parts = anatomy(dense_state("gpt2").model)
+    with pytest.raises(SpecError, match="part of the fused projection"):
+        targeted(parts, Target(include=("*:q", "*.c_proj")))

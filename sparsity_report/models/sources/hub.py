@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 INFO = Info(name="hub", summary='a Hugging Face hub id ("facebook/opt-125m"), its revision pinned to a commit')
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
 FETCHED = (".json", ".safetensors", ".txt", ".model")
 TIMEOUT_S = 10.0
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -33,8 +33,12 @@ def matches(source: str) -> bool:
 def cached_folder(request: ModelRequest) -> Path | None:
     """The snapshot in the local cache that the revision names, or None. Its name is the commit."""
     from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    found = try_to_load_from_cache(request.source, "config.json", revision=request.revision or None)
+    try:
+        found = try_to_load_from_cache(request.source, "config.json", revision=request.revision or None)
+    except HFValidationError as error:
+        raise misnamed(request) from error
     return Path(found).parent if isinstance(found, str) else None
 
 
@@ -57,7 +61,12 @@ def load(request: ModelRequest) -> LoadedModel:
 def fetch(request: ModelRequest) -> tuple[Path, str]:
     """The snapshot's folder, with what the cache lacked downloaded, and the licence. Raises EnvironmentProblem."""
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     # Of whichever HTTP library this version of the hub client speaks through: requests, httpx or httpx2.
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # isort: skip
@@ -70,6 +79,8 @@ def fetch(request: ModelRequest) -> tuple[Path, str]:
         folder = Path(first).parent
         for name in names[1:]:
             hf_hub_download(request.source, name, revision=folder.name, etag_timeout=TIMEOUT_S)
+    except HFValidationError as error:
+        raise misnamed(request) from error
     except GatedRepoError as error:
         raise unreachable(request, "its owner asks you to accept terms first; then: hf auth login") from error
     except RepositoryNotFoundError as error:
@@ -124,6 +135,13 @@ def reached_cache(request: ModelRequest, why: str) -> Path:
     if folder is None:
         raise unreachable(request, f"{why}, and the local cache does not hold it")
     return folder
+
+
+def misnamed(request: ModelRequest) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"{request.source!r} names no model: the Hugging Face hub gives out no such id.",
+        remedy="An id has no '--' or '..', does not end with '-' or '.', and is short; a directory begins with ./",
+    )
 
 
 def unreachable(request: ModelRequest, why: str) -> EnvironmentProblem:

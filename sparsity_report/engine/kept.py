@@ -1,0 +1,50 @@
+"""Finished cells in the run folder: one JSON file each, good as long as nothing that the cell depends on changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..planning import digest, plan_key
+from ..results import store
+from ..results.model import CellRecord
+from .leaves import variant_record
+from .nodes import behaviour_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..contracts import Cell
+    from .prepare import Prepared
+    from .run import Run
+
+
+def file_of(folder: Path, cell: Cell) -> Path:
+    return folder / "cells" / f"{cell.id}.json"
+
+
+def key_of(run: Run, prepared: Prepared, cell: Cell) -> str:
+    """All that can change the cell's numbers; timings also depend on the machine."""
+    spec = run.loaded.spec
+    machine = run.environment.fingerprint if cell.timed else ""
+    return digest([plan_key(spec, cell), behaviour_key(spec, prepared, cell.node), machine, run.options.quick])[:16]
+
+
+def finished(run: Run, prepared: Prepared, cell: Cell) -> CellRecord | None:
+    """
+    The cell from an earlier run, if nothing that it depends on has changed. Failed cells are tried again.
+
+    What it is called now stands in the record: a variant may have been renamed since.
+    """
+    kept = store.read_json(file_of(run.folder, cell))
+    try:
+        record = CellRecord.model_validate(kept["cell"])
+        fits = kept["key"] == key_of(run, prepared, cell)
+    except (TypeError, KeyError, ValueError):  # absent, damaged or of another version: made again
+        return None
+    return record.model_copy(update={"variant": variant_record(cell)}) if fits and record.status != "failed" else None
+
+
+def keep(run: Run, prepared: Prepared, cell: Cell, record: CellRecord) -> None:
+    """`plan` is the part of the key that a spec alone gives: by it `plan` knows what is finished."""
+    kept = {"key": key_of(run, prepared, cell), "plan": plan_key(run.loaded.spec, cell)}
+    store.write_json(file_of(run.folder, cell), kept | {"cell": record.model_dump(mode="json", exclude_defaults=True)})
