@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import cite, document, images, markup
+from . import cite, document, images, markup, names
 from .prose import (
     appendix,
     behaviour,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from ..results.model import Alert, Results
-    from .document import Numbering, Section
+    from .document import Block, Numbering, Section
     from .drawing import Drawing
 
 SECTIONS = (
@@ -64,12 +64,27 @@ class ReportModel:
         return markup.to_html(text, self.numbering)
 
 
+def _labelled_once(results: Results, section: Section) -> Section:
+    """The section with the label of a single model said once in every paragraph and list."""
+
+    def shorter(block: Block) -> Block:
+        match block:
+            case document.Paragraph():
+                return replace(block, text=names.once(results, (block.text,))[0])
+            case document.Bullets():
+                return replace(block, items=names.once(results, block.items))
+        return block
+
+    parts = tuple(_labelled_once(results, each) for each in section.sections)
+    return replace(section, blocks=tuple(map(shorter, section.blocks)), sections=parts)
+
+
 def build(results: Results) -> ReportModel:
     """Draw the figures, write the words, number everything."""
     from .figures import draw_all
 
     drawings = draw_all(results)
-    sections = tuple(write(results, drawings) for write in SECTIONS)
+    sections = tuple(_labelled_once(results, write(results, drawings)) for write in SECTIONS)
     glance, abstract = summary.at_a_glance(results), summary.abstract(results)
     numbering = document.number(sections, (abstract,), images.inline)
     references = tuple(map(cite.reference, numbering.citations))

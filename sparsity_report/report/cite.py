@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from ..results.model import ModelRecord, Results
 
 FILE = Path(__file__).with_name("references.toml")
+PLACES = ("journal", "booktitle", "institution", "publisher", "howpublished")
+NAMED = (("pythia", "biderman2023pythia"), ("smollm2", "allal2025smollm2"))
+"""Models of a general architecture (GPT-NeoX, Llama), known by their names."""
+SOURCES = (("Herri 2025", "herri2025characterization"),)
+"""How the sources of expectations begin."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Reference:
     def venue(self) -> str:
         """Everything between title and link: "Journal 22(241), 1–124, 2021"."""
         get = self.fields.get
-        place = next((get(key, "") for key in ("journal", "booktitle", "institution", "publisher") if get(key)), "")
+        place = next((get(key, "") for key in PLACES if get(key)), "")
         volume = f" {get('volume')}" if get("volume") else ""
         issue = f"({get('number')})" if get("number") else ""
         edition = f"{get('edition')} edition" if get("edition") else ""
@@ -80,11 +85,15 @@ def reference(key: str) -> Reference:
 
 def of_model(model: ModelRecord) -> str:
     """The key of the paper behind a model, "" if it is not known."""
-    name = f"{model.source} {model.id} {model.architecture}".lower()
-    for mark, key in (("pythia", "biderman2023pythia"), ("smollm2", "allal2025smollm2"), ("opt", "zhang2022opt")):
-        if mark in name:
-            return key
-    return ""
+    name = f"{model.source} {model.id}".lower()
+    if model.architecture.lower() in ("opt", "optforcausallm"):
+        return "zhang2022opt"
+    return next((key for mark, key in NAMED if mark in name), "")
+
+
+def of_source(source: str) -> str:
+    """The key of the work that an expectation names as its source, such as "Herri 2025, table 3"; "" without one."""
+    return next((key for mark, key in SOURCES if source.startswith(mark)), "")
 
 
 def of_entry(results: Results, kind: str, name: str) -> str:

@@ -38,7 +38,7 @@ class Author:
 
 @dataclass(frozen=True)
 class Equation:
-    """A displayed formula; one with an id is numbered. `reads` may follow it in words ("where n is …")."""
+    """A displayed formula; one with an id is numbered."""
 
     id: str
     tex: str
@@ -72,7 +72,6 @@ class Entry:
     below: str = ""
     pad: str = ""
     sort: float | None = None
-    best: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,10 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class Table:
-    """`long` tables may break over pages; the PDF shows their first `PRINTED_ROWS` rows."""
+    """
+    `long` tables may break over pages; the PDF shows their first `PRINTED_ROWS` rows. `tall` ones, whose rows have
+    many lines, may break however few rows they have.
+    """
 
     id: str
     caption: str
@@ -108,6 +110,7 @@ class Table:
     groups: tuple[RowGroup, ...]
     notes: tuple[str, ...] = ()
     long: bool = False
+    tall: bool = False
     small: bool = False
 
     @property

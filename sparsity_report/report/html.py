@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from .. import resources
-from . import fonts, images, tidy
+from . import fonts, images, labels, tidy
 from .build import build
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def environment() -> jinja2.Environment:
     )
     found.globals["breakable_rows"] = BREAKABLE_ROWS
     found.tests["block"] = lambda block, name: type(block).__name__ == name
-    found.filters |= {"svg_uri": images.svg_uri, "display": lambda block: images.display(block.tex, block.spoken)}
+    found.filters |= {"svg_uri": images.svg_uri, "as_text": labels.as_text}
+    found.filters["display"] = lambda block: images.display(block.tex, block.spoken)
     return found
 
 
@@ -104,6 +105,8 @@ def page(report: ReportModel, target: Target) -> str:
         )
     )
     used = _TAG.sub("", body) + "0123456789.,–−×[]()●○▲▼↕ abcdefghijklmnopqrstuvwxyz"
+    if printed:
+        used += "".join(drawing.svg for drawing in report.drawings.values())
     sheets = ["css/base.css", "css/print.css"] if printed else ["css/base.css", "css/screen.css"]
     return (
         environment()

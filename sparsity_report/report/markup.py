@@ -82,14 +82,6 @@ def cited(text: str) -> Iterator[str]:
             yield from body.split(_SPLIT)
 
 
-def formulas(text: str) -> Iterator[tuple[str, str]]:
-    """TeX and words of the inline formulas of a text."""
-    for kind, body in _MARK.findall(text):
-        if kind == "formula":
-            tex, spoken = body.split(_SPLIT)
-            yield tex, spoken
-
-
 def _link(target: str, numbering: Numbering) -> Markup:
     return Markup('<a class="xref" href="#{}">{}</a>').format(target, numbering.label(target).replace(" ", "\u00a0"))
 

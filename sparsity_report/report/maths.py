@@ -42,10 +42,6 @@ class Formula:
 
 
 EQUATIONS = {
-    "sparsity": Equation(
-        r"S \;=\; 1 - \dfrac{\mathrm{nnz}(\theta)}{|\theta|}",
-        "S equals one minus the number of non-zero parameters over the number of parameters",
-    ),
     "sparsity_target": Equation(
         r"S_{\mathrm{target}} \;=\; 1 - "
         r"\dfrac{\Sigma_{W \in \mathcal{T}}\; \mathrm{nnz}(W)}{\Sigma_{W \in \mathcal{T}}\; |W|}",
@@ -59,55 +55,15 @@ EQUATIONS = {
         r"F_g \;=\; \dfrac{|\theta_g|}{\Sigma_h\, |\theta_h|}",
         "F g equals the number of parameters of group g over the number of parameters of all groups",
     ),
-    "dense_bytes": Equation(
-        r"B_{\mathrm{dense}}(W) \;=\; O \, I \, b_v",
-        "the dense bytes of W are its rows O times its columns I times the bytes of a value",
-    ),
-    "csr_bytes": Equation(
-        r"B_{\mathrm{CSR}}(W) \;=\; \mathrm{nnz}(W)\,(b_v + b_i) \;+\; (O + 1)\, b_i",
-        "the C S R bytes of W are its non-zeros times the bytes of a value and an index, "
-        "plus its rows plus one times the bytes of an index",
-    ),
-    "nm_bytes": Equation(
-        r"B_{N\!:\!M}(W) \;=\; O \, I \, \dfrac{N}{M}\left(b_v + \dfrac{\lceil \log_2 M \rceil}{8}\right)",
-        "the N of M bytes of W are rows times columns times N over M, "
-        "times the bytes of a value plus the bits of a position over eight",
-    ),
-    "bitmask_bytes": Equation(
-        r"B_{\mathrm{bitmask}}(W) \;=\; \mathrm{nnz}(W)\, b_v \;+\; \dfrac{O \, I}{8}",
-        "the bitmask bytes of W are its non-zeros times the bytes of a value, plus one bit for every weight",
-    ),
     "break_even": Equation(
         r"B_{\mathrm{CSR}} < B_{\mathrm{dense}} \quad\Longleftrightarrow\quad "
-        r"S \;>\; \dfrac{b_i}{b_v + b_i} + \dfrac{(O + 1)\, b_i}{O \, I \, (b_v + b_i)}",
+        r"S \;>\; \dfrac{b_{\mathrm{idx}}}{b + b_{\mathrm{idx}}} + "
+        r"\dfrac{(O + 1)\, b_{\mathrm{idx}}}{O \, I \, (b + b_{\mathrm{idx}})}",
         "C S R is smaller than dense exactly when the sparsity exceeds the bytes of an index over those of a value and "
         "an index, plus a small term for the row pointers",
     ),
-    "flops_dense": Equation(
-        r"\mathrm{FLOPs}_{\mathrm{dense}}(W) \;\approx\; 2 \, O \, I",
-        "the dense FLOPs of W are about two times its rows times its columns",
-    ),
-    "flops_sparse": Equation(
-        r"\mathrm{FLOPs}_{\mathrm{sparse}}(W) \;\approx\; 2 \; \mathrm{nnz}(W)",
-        "the sparse FLOPs of W are about two times its non-zeros",
-    ),
-    "agreement_top1": Equation(
-        r"A_1 \;=\; \dfrac{1}{T}\; \#\left\{\, t \;:\; \hat{k}_t^{\,(d)} = \hat{k}_t^{\,(v)} \,\right\}",
-        "A one, the top one agreement, is the share of the T positions t at which the dense model d and the variant v "
-        "predict the same token",
-    ),
-    "kl_divergence": Equation(
-        r"D_{\mathrm{KL}} \;=\; \dfrac{1}{T}\; \sum_{t=1}^{T} \;\sum_{k=1}^{V}\; "
-        r"p_t^{(d)}(k)\; \ln \dfrac{p_t^{(d)}(k)}{p_t^{(v)}(k)}",
-        "the divergence is the mean over positions of the sum over tokens k of the dense probability times the "
-        "logarithm of the dense over the variant's probability",
-    ),
-    "perplexity": Equation(
-        r"\mathrm{PPL} \;=\; \exp\left( -\dfrac{1}{T}\; \sum_{t=1}^{T}\; \ln\, p_t(x_{t+1}) \right)",
-        "perplexity is the exponential of the mean negative logarithm of the probability of the token that follows",
-    ),
     "bits_per_byte": Equation(
-        r"\mathrm{BPB} \;=\; -\dfrac{1}{N_{\mathrm{bytes}}}\; \sum_{t=1}^{T}\; \log_2\, p_t(x_{t+1})",
+        r"\mathrm{BPB} \;=\; -\dfrac{1}{N_{\mathrm{bytes}}}\; \sum_{t=1}^{n}\; \log_2\, p_t(x_{t+1})",
         "bits per byte are the negative sum of the binary logarithms of the probabilities of the tokens that follow, "
         "over the number of bytes of the text",
     ),
@@ -128,45 +84,21 @@ EQUATIONS = {
         r"\quad\Longleftrightarrow\quad p_t(k) > p_t(j)",
         "one logit exceeds another exactly when its exponential does, and so exactly when its probability does",
     ),
-    "magnitude": Equation(
-        r"M_{ij} \;=\; 0 \quad\mathrm{for\ the}\;\; k = \lfloor n \, s \rfloor \;\;"
-        r"\mathrm{smallest}\;\; |W_{ij}| , \qquad M_{ij} \;=\; 1 \quad\mathrm{otherwise}",
-        "the mask is zero for the k smallest absolute weights, where k is n times s rounded down, and one otherwise",
-    ),
-    "masked_weight": Equation(
-        r"\widetilde{W} \;=\; M \odot W", "the pruned weight is the mask times the weight, entry by entry"
-    ),
-    "nm_pattern": Equation(
-        r"\sum_{j=1}^{M}\; m_{i,\,(g-1)M + j} \;=\; N \qquad\mathrm{for\ every\ row}\; i \;\mathrm{and\ group}\; g",
-        "of every M consecutive weights of a row, exactly N are kept",
-    ),
-    "speedup": Equation(
-        r"R \;=\; \mathrm{median}_{\,r}\; \dfrac{t_r^{\,(d)}}{t_r^{\,(v)}}",
-        "the speed-up is the median over rounds of the dense time over the variant's time in the same round",
-    ),
     "noise_floor": Equation(
         r"|R - 1| \;\leq\; \varepsilon \quad\Longrightarrow\quad \mathrm{no\ difference}",
         "a speed-up no further from one than the noise floor epsilon is no difference",
     ),
-    "logit_difference": Equation(
-        r"\Delta \;=\; \max\; |\, \ell_{tk}^{\,(\mathrm{format})} - \ell_{tk}^{\,(\mathrm{masked})} \,|",
-        "delta is the largest absolute difference of any logit between the format and the masked model",
-    ),
 }
-"""Displayed equations by name. O rows, I columns, b_v and b_i bytes of a value and an index, T positions, V tokens."""
+"""
+Displayed equations that belong to no method, format or metric; theirs are recorded with the results. O rows, I columns,
+b and b_idx bytes of a value and an index, n positions, V tokens.
+"""
 
 
 @cache
 def inline(tex: str, spoken: str) -> Formula:
     """TeX (without dollar signs) at the size of the text. Raises ValueError for what mathtext does not understand."""
     return _formula(tex, spoken, TEXT_SIZE_PT)
-
-
-@cache
-def equation(name: str) -> Formula:
-    """A displayed equation of the catalogue. Raises KeyError."""
-    known = EQUATIONS[name]
-    return _formula(known.tex, known.spoken, TEXT_SIZE_PT)
 
 
 def _ink(tex: str, size_pt: float) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from .figures import cells
@@ -9,6 +10,8 @@ from .markup import plain
 from .numbers import NBSP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..results.model import CellRecord, FormatRecord, ModelRecord, Results
 
 STATUS = {"ok": "executed", "failed": "failed", "diverged": "diverged", "not_executed": "not executed"}
@@ -65,6 +68,21 @@ def capital(text: str) -> str:
 def on(results: Results, record: ModelRecord) -> str:
     """Words such as "on smollm2-135m (de-quantised from Q4_1), " where the model must be named; else ""."""
     return f"on {model(record)}, " if len(results.models) > 1 or record.label else ""
+
+
+def once(results: Results, texts: Iterable[str]) -> tuple[str, ...]:
+    """The texts of one paragraph or list, in which the one labelled model of a study is named the first time only."""
+    if len(results.models) != 1 or not results.models[0].label:
+        return tuple(texts)
+    named = re.compile(rf"([Oo]n )?{re.escape(model(results.models[0]))}, (.)")
+    said, found = False, []
+    for text in texts:
+        first = named.search(text)
+        kept = 0 if said or first is None else first.end()
+        rest = named.sub(lambda each: each[2].upper() if each[1] == "On " else each[2], text[kept:])
+        found.append(text[:kept] + rest)
+        said = said or first is not None
+    return tuple(found)
 
 
 def sentence(*parts: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from . import cite as references
 from . import facts, names, numbers
 from .columns import NONE, aligned, plain_number, share, size, text
 from .document import Column, Entry, Row, RowGroup, Table
-from .markup import plain
+from .markup import cite, plain
 
 if TYPE_CHECKING:
     from ..results.model import ByteCurve, CellRecord, MatrixRecord, ModelRecord, Results
@@ -234,7 +235,7 @@ def checks(results: Results) -> Table:
                 text(plain(each.observed)),
                 text(VERDICTS[each.verdict]),
                 text(
-                    plain(each.source)
+                    f"{plain(each.source)}{cite(references.of_source(each.source))}"
                     or {"contract": "contract", "expect": "spec", "published": "published"}[each.origin]
                 ),
             )
@@ -242,9 +243,8 @@ def checks(results: Results) -> Table:
         for each in results.checks
     )
     notes = names.labels_note(results)
-    return Table(
-        "tab:checks", "What was expected beside what was observed.", columns, (RowGroup(rows),), notes, small=True
-    )
+    caption = "What was expected beside what was observed."
+    return Table("tab:checks", caption, columns, (RowGroup(rows),), notes, tall=True, small=True)
 
 
 def environment(results: Results) -> Table:
@@ -304,7 +304,11 @@ def cells(results: Results) -> Table:
         )
         for cell in results.cells
     )
-    caption = "All cells. Seconds and peak memory are single readings, without an interval."
+    caption = (
+        "All cells. Seconds and peak memory are single readings, without an interval. The time of a pruned state "
+        "(pruning and its forward passes) is shared by its formats and counted in each of them, so that the column "
+        "does not add up to the time of the run."
+    )
     return aligned(
         Table("tab:cells", caption, columns, (RowGroup(rows),), names.labels_note(results), long=True, small=True)
     )

@@ -6,6 +6,7 @@ import pytest
 
 from sparsity_report import registry
 from sparsity_report.report import cite
+from sparsity_report.report.build import build
 
 
 def test_every_registry_entry_cites_a_known_reference():
@@ -37,19 +38,31 @@ def test_an_unknown_key_is_shown_by_its_key():
 
 
 @pytest.mark.parametrize(
-    ("identifier", "key"),
+    ("identifier", "architecture", "key"),
     [
-        ("opt-125m", "zhang2022opt"),
-        ("pythia-70m", "biderman2023pythia"),
-        ("smollm2-135m", "allal2025smollm2"),
-        ("other", ""),
+        ("anything", "OPTForCausalLM", "zhang2022opt"),
+        ("anything", "opt", "zhang2022opt"),
+        ("optimistic-llama", "llama", ""),
+        ("pythia-70m", "gpt_neox", "biderman2023pythia"),
+        ("smollm2-135m", "llama", "allal2025smollm2"),
+        ("other", "llama", ""),
     ],
 )
-def test_models_cite_their_paper(results, identifier, key):
+def test_models_cite_their_paper(results, identifier, architecture, key):
     model = (
         results("course")
         .models[0]
-        .model_copy(update={"id": identifier, "source": identifier, "architecture": "Causal"})
+        .model_copy(update={"id": identifier, "source": identifier, "architecture": architecture})
     )
 
     assert cite.of_model(model) == key
+
+
+def test_an_expectation_from_a_known_work_has_its_reference(results):
+    made = results("course")
+    checks = tuple(each.model_copy(update={"source": "Herri 2025, section 4"}) for each in made.checks)
+    known = [each.key for each in build(made.model_copy(update={"checks": checks})).references]
+
+    assert "herri2025characterization" in known
+    assert "herri2025characterization" not in [each.key for each in build(made).references]
+    assert cite.reference("herri2025characterization").venue == "Course paper ECE 718, McMaster University, 2025"

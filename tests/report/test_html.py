@@ -200,3 +200,8 @@ def test_text_colours_have_contrast_in_both_themes(page):
         }
         for name in ("ink", "soft", "link", "warn"):
             assert contrast(full[name], full["page"]) >= 4.5, name
+
+
+def test_tables_of_tall_rows_may_break_however_few_they_have(page):
+    assert re.search(r'<figure id="tab:checks" class="table long[ "]', page("course"))
+    assert re.search(r'<figure id="tab:headline" class="table small', page("course"))

@@ -30,6 +30,11 @@ def test_title_and_headline_numbers_are_in_the_text(reader):
         assert expected in text
 
 
+def test_labels_of_figures_can_be_searched(reader):
+    """The axis of the quality figure is named nowhere but in the picture."""
+    assert "Sparsity of the targeted matrices (%)" in text_of(reader)
+
+
 def test_the_file_is_tagged_and_has_title_and_language(reader):
     root = reader.trailer["/Root"]
 

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from sparsity_report.report import facts
-from sparsity_report.report.prose import behaviour, checks, discussion, execution, headline, storage, structure, summary
-from sparsity_report.results.model import StudyRecord
+from sparsity_report.report import document, facts, names, tables
+from sparsity_report.report.build import build
+from sparsity_report.report.prose import (
+    behaviour,
+    checks,
+    discussion,
+    execution,
+    headline,
+    metrics,
+    reproduce,
+    storage,
+    structure,
+    summary,
+)
+from sparsity_report.results.model import CheckRecord, StudyRecord
 
 
 def is_csr(cell):
@@ -108,14 +120,38 @@ def test_untimed_studies_claim_nothing_about_time(results):
     assert "Time was not measured" in discussion.timing_limit(made)
 
 
+def checked(made, verdict):
+    """The results with one contract check for every cell whose logits were compared, all of one verdict."""
+    metric = "max_abs_logit_difference"
+    cells = [cell.id for cell in made.cells if cell.find(metric)]
+    checks = tuple(
+        CheckRecord(
+            what="same", origin="contract", expected="≤ 1", observed="0", verdict=verdict, cells=(cell,), metric=metric
+        )
+        for cell in cells
+    )
+    return made.model_copy(update={"checks": checks})
+
+
 def test_formats_that_agree_leave_behaviour_to_pruning(results, change):
+    """The contract checks decide, whatever the size of the logits: 0.5 may be rounding, and 10⁻⁵ too much."""
     made = results("course")
     apart = change(made, cell=is_csr, metric="max_abs_logit_difference", value=0.5)
 
-    assert "What changes the predictions is the pruning, not the format" in behaviour.function_sentence(
-        made, made.models[0]
-    )
-    assert "cannot be put down to pruning alone" in behaviour.function_sentence(apart, apart.models[0])
+    def said(found):
+        return behaviour.function_sentence(found, found.models[0])
+
+    assert "What changes the predictions is the pruning, not the format" in said(checked(apart, "pass"))
+    assert "cannot be put down to pruning alone" in said(checked(made, "miss"))
+    assert "differ from the masked model’s by up to 0.50." in said(checked(apart, "cannot_check"))
+
+
+def test_without_checks_only_the_difference_is_said(results):
+    made = results("course").model_copy(update={"checks": ()})
+    text = behaviour.function_sentence(made, made.models[0])
+
+    assert "differ from the masked model’s by up to" in text
+    assert "same function" not in text
 
 
 def test_without_a_check_nothing_is_said_about_the_function(results):
@@ -230,3 +266,58 @@ def test_the_least_specific_measurement_is_the_total(results):
 
     assert facts.value(backwards, "stored_bytes", over="target") == 1_536_000 * 4
     assert facts.value(backwards, "sparsity") == 0
+
+
+LABELLED = "smollm2-135m (de-quantised from Q4_1), "
+
+
+def only_labelled(made):
+    """The results with their second, labelled model alone."""
+    model = made.models[1]
+    cells = tuple(cell for cell in made.cells if cell.variant.model == model.id)
+    return made.model_copy(update={"models": (model,), "cells": cells, "checks": (), "data": ()})
+
+
+def test_the_label_of_a_single_model_is_said_once_a_paragraph_and_list(results):
+    report = build(only_labelled(results("hardest")))
+    blocks = list(document.blocks_of(report.sections))
+    texts = [each.text for each in blocks if isinstance(each, document.Paragraph)]
+    lists = [" ".join(each.items) for each in blocks if isinstance(each, document.Bullets)]
+    counts = [each.count(LABELLED) for each in (*texts, *lists)]
+
+    assert max(counts) == 1
+    assert sum(counts) > 3
+    assert " ".join(report.glance).count(LABELLED) == 1
+    assert report.abstract.count(f"On {LABELLED}") <= 1
+
+
+def test_sentences_without_their_label_begin_with_a_capital(results):
+    made, prefix = only_labelled(results("hardest")), f"On {LABELLED}"
+
+    assert names.once(made, (f"{prefix}a is b. {prefix}c is d.", f"{prefix}e.")) == (f"{prefix}a is b. C is d.", "E.")
+
+
+def test_several_models_are_named_in_every_sentence(results):
+    texts = ("On tiny-opt, a.", f"On {LABELLED}b.", f"On {LABELLED}c.")
+
+    assert names.once(results("hardest"), texts) == texts
+
+
+def test_the_last_command_is_timed_and_shared_time_is_explained(results):
+    made = results("course")
+
+    assert "The last command took" in reproduce.seconds_sentence(made)
+    assert "shared by its formats" in tables.cells(made).caption
+
+
+def test_equations_are_those_that_the_entries_recorded(results):
+    """Another equation of the format is printed as it is; formats without one get none."""
+    made = results("course")
+    entries = tuple(
+        each.model_copy(update={"equation": "B = 7", "spoken": "seven"}) if each.name == "csr" else each
+        for each in made.entries
+    )
+    blocks = metrics.storage(made.model_copy(update={"entries": entries}))
+    shown = {each.id: each.tex for each in blocks if isinstance(each, document.Equation)}
+
+    assert {target: tex for target, tex in shown.items() if target.endswith("_bytes")} == {"eq:csr_bytes": "B = 7"}

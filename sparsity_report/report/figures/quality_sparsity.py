@@ -20,6 +20,8 @@ PANELS = (("perplexity", "Perplexity"), ("agreement_top1", "Top-1 agreement (%)"
 WIDE_RANGE = 10
 TOP = 0.97
 """Height of the crosses for values that are not finite, as a fraction of the axes."""
+ROOM_BELOW = 0.2
+"""Of a logarithmic axis, below the smallest value: the label of dense hangs under its line."""
 HEIGHT_MM = 62.0
 
 
@@ -133,7 +135,7 @@ def _panel(axes: Axes, row: Row, metric: str, label: str, naming: Names) -> None
     if values and max(values) > WIDE_RANGE * min(values):
         axes.set_yscale("log")
         style.plain_log_ticks(axes.yaxis)
-        axes.set_ylim(min(values) / 1.8, max(values) * 2.5)
+        axes.set_ylim(min(values) / (max(values) / min(values)) ** ROOM_BELOW, max(values) * 2.5)
     elif values:
         axes.set_ylim(0, 1.2 * max(values))
 

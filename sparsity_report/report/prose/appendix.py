@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import tables
 from ..document import Section
-from ..markup import formula, ref
+from ..markup import formula, see
 from .words import equation, paragraph
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def derivation(results: Results, drawings: Mapping[str, Drawing]) -> Section:
             "logits are broken by the lower token id, in both models alike."
         ),
         *paragraph(
-            f"{ref('eq:agreement_top1')} counts the positions at which the two maxima coincide. The same derivation "
-            "shows what it cannot see: adding a constant to all logits of a position changes nothing, and neither "
-            "does any change of probabilities that leaves the largest one in place. Perplexity and divergence do "
-            "see the latter."
+            f"Top-1 agreement{see('eq:agreement_top1')} counts the positions at which the two maxima coincide. The "
+            "same derivation shows what it cannot see: adding a constant to all logits of a position changes nothing, "
+            "and neither does any change of probabilities that leaves the largest one in place. Perplexity and "
+            "divergence do see the latter."
             if agreement
             else ""
         ),

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from ...results.model import CellRecord, ModelRecord, Results
     from ..drawing import Drawing
 
-SAME_FUNCTION = 1e-3
-"""Logits of two formats that differ by no more compute the same function up to rounding."""
+DIFFERENCE = "max_abs_logit_difference"
 TOLERANCE = 0.10
 """A perplexity within 10 % of dense counts as close."""
 
@@ -129,28 +128,38 @@ def control_sentence(results: Results, model: ModelRecord, cell: CellRecord, con
 
 
 def function_sentence(results: Results, model: ModelRecord) -> str:
-    """Whether the formats of one mask compute the same function, and so what drives behaviour."""
-    checked = [
-        (found.value, cell)
+    """Whether the formats of one mask compute the same function: what the contract checks of its cells say."""
+    differences = {
+        cell.id: (found.value, cell)
         for cell in facts.cells_of(results, model)
-        if (found := facts.find(cell, "max_abs_logit_difference")) is not None and found.value is not None
-    ]
-    if not checked:
+        if (found := facts.find(cell, DIFFERENCE)) is not None and found.value is not None
+    }
+    if not differences:
         return ""
-    worst, cell = max(checked, key=lambda each: each[0])
+    verdicts = {
+        cell: check.verdict
+        for check in results.checks
+        if check.origin == "contract" and check.metric == DIFFERENCE
+        for cell in check.cells
+        if cell in differences
+    }
+    missed = [differences[cell] for cell, verdict in verdicts.items() if verdict == "miss"]
+    worst, cell = max(missed or differences.values(), key=lambda each: each[0])
     prefix, size = names.on(results, model), numbers.significant(worst, 2)
-    if worst <= SAME_FUNCTION:
+    if missed:
         return names.sentence(
             prefix,
-            "the formats of one pruned model compute the same function: over all ",
-            numbers.count(len(checked)),
-            f" checked cells no logit differs from the masked model’s by more than {size}. ",
-            "What changes the predictions is the pruning, not the format.",
+            f"logits of {names.variant(results, cell)} differ from the masked model’s by up to {size}, more than ",
+            "rounding explains: its behaviour cannot be put down to pruning alone.",
         )
+    if set(verdicts.values()) != {"pass"} or len(verdicts) < len(differences):
+        return names.sentence(prefix, f"logits of a format differ from the masked model’s by up to {size}.")
     return names.sentence(
         prefix,
-        f"logits of {names.variant(results, cell)} differ from the masked model’s by up to {size}, more than rounding ",
-        "explains: its behaviour cannot be put down to pruning alone.",
+        "the formats of one pruned model compute the same function: over all ",
+        numbers.count(len(differences)),
+        f" checked cells no logit differs from the masked model’s by more than {size}. ",
+        "What changes the predictions is the pruning, not the format.",
     )
 
 

@@ -8,7 +8,7 @@ from .. import tables
 from ..document import Section
 from ..markup import cite, emphasis, formula, ref
 from . import setup
-from .words import equation, paragraph
+from .words import defined, equation, paragraph, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,8 @@ PROXY = (
     "one of time. Proxies are read by comparison, never as absolute performance."
 )
 
-VALUE = formula("b_v", "b v")
+VALUE = formula("b", "b")
+INDEX = formula(r"b_{\mathrm{idx}}", "b index")
 TARGET = formula(r"\mathcal{T}", "T")
 
 
@@ -33,15 +34,19 @@ def storage(results: Results) -> tuple[Block, ...]:
     formats = {each.name for each in setup.used(results, "format")} | {
         cell.variant.format.entry for cell in results.cells
     }
-    chosen = [name for name in ("csr", "nm", "bitmask") if name in formats]
+    chosen = [name for name in LEADS if name in formats]
     return (
-        *paragraph(
+        *defined(
             "Stored bytes are the bytes of every tensor that a variant holds, parameters and buffers, indices and "
-            "pointers "
-            f"included, each counted once. A dense matrix of O rows and I columns with values of {VALUE} bytes takes",
+            "pointers included, each counted once. A dense matrix W of O rows and I columns has O times I values of "
+            f"{VALUE} bytes",
+            recorded(results, "format", "dense", "dense_bytes"),
         ),
-        equation("dense_bytes"),
-        *(block for name in chosen for block in (*paragraph(LEADS[name]), equation(f"{name}_bytes"))),
+        *(
+            block
+            for name in chosen
+            for block in defined(LEADS[name], recorded(results, "format", name, f"{name}_bytes"))
+        ),
         *(
             (*paragraph("so that CSR is smaller than dense above its break-even sparsity:"), equation("break_even"))
             if "csr" in chosen
@@ -57,26 +62,25 @@ def storage(results: Results) -> tuple[Block, ...]:
 
 LEADS = {
     "csr": f"CSR{cite('saad2003iterative')} stores the non-zero values, a column index for each of them and one "
-    "pointer a row,",
+    f"pointer a row, {INDEX} bytes each",
     "nm": f"The packed N:M form{cite('mishra2021accelerating')} stores N values of every M and their positions in "
-    "the group,",
-    "bitmask": "A bitmask stores the non-zero values and one bit for every weight,",
+    "the group",
+    "bitmask": "A bitmask stores the non-zero values and one bit for every weight",
 }
 
 
 def sparsity(results: Results) -> tuple[Block, ...]:
     return (
-        *paragraph(
-            "Sparsity is the fraction of parameters that are zero. With θ for all parameters of the model, each "
-            "counted once,"
+        *defined(
+            "Sparsity is the fraction of parameters that are zero, with N parameters of T not zero, each counted once",
+            recorded(results, "metric", "sparsity", "sparsity"),
         ),
-        equation("sparsity"),
         *paragraph(
             "Since only some matrices are pruned, the sparsity of the model is below the sparsity of these target "
             f"matrices {TARGET}, which is what a spec requests:"
         ),
         equation("sparsity_target"),
-        *paragraph("For a group g of parameters (embedding, attention, MLP, LM head, norms), sparsity and share are"),
+        *paragraph("For a group g of parameters θ (embedding, attention, MLP, LM head, norms), sparsity and share are"),
         equation("group_sparsity"),
         equation("parameter_fraction"),
         *paragraph(
@@ -89,12 +93,11 @@ def sparsity(results: Results) -> tuple[Block, ...]:
 
 def flops(results: Results) -> tuple[Block, ...]:
     return (
-        *paragraph(
+        *defined(
             "The FLOPs proxy counts two operations for every weight that a linear map multiplies, per token: all "
-            "weights where dense kernels run, the non-zeros where the format skips zeros:"
+            "weights where dense kernels run, the non-zeros where the format skips zeros",
+            recorded(results, "metric", "flops", "flops"),
         ),
-        equation("flops_dense"),
-        equation("flops_sparse"),
         *paragraph(
             "The proxy is optimistic. It leaves out attention’s products between tokens, norms and look-ups, and the "
             "cost of indices, of irregular memory access and of lower arithmetic intensity: fewer FLOPs do not imply "
@@ -106,11 +109,11 @@ def flops(results: Results) -> tuple[Block, ...]:
 
 def agreement(results: Results) -> tuple[Block, ...]:
     return (
-        *paragraph(
-            "Top-1 agreement is the share of the T predicted positions at which dense model (d) and variant (v), "
-            "given the same tokens, rank the same token first:"
+        *defined(
+            "Top-1 agreement is the share of the n predicted positions at which dense model (d) and variant (v), "
+            "given the same tokens, rank the same token first",
+            recorded(results, "metric", "agreement", "agreement_top1"),
         ),
-        equation("agreement_top1"),
         *paragraph(
             f"Logits suffice, since the softmax keeps their order ({ref('app:argmax')}). The interval is Wilson’s"
             f"{cite('wilson1927probable')}."
@@ -127,11 +130,11 @@ def agreement(results: Results) -> tuple[Block, ...]:
 
 def divergence(results: Results) -> tuple[Block, ...]:
     return (
-        *paragraph(
+        *defined(
             f"The Kullback–Leibler divergence{cite('kullback1951information')} of the variant’s next-token "
-            "distribution from the dense one, over the whole vocabulary of V tokens and in nats, is"
+            "distribution from the dense one is taken over the whole vocabulary and given in nats",
+            recorded(results, "metric", "divergence", "kl_divergence"),
         ),
-        equation("kl_divergence"),
         *paragraph(
             "It sees shifts of probability that agreement cannot. It says how far two distributions are apart, not "
             "which of them is better.",
@@ -142,13 +145,13 @@ def divergence(results: Results) -> tuple[Block, ...]:
 
 def perplexity(results: Results) -> tuple[Block, ...]:
     return (
-        *paragraph(
+        *defined(
             f"Perplexity{cite('jelinek1977perplexity')} is the exponential of the mean negative log-likelihood of "
-            "the token that follows,"
+            "the token that follows",
+            recorded(results, "metric", "perplexity", "perplexity"),
         ),
-        equation("perplexity"),
         *paragraph(
-            f"with a bootstrap interval over windows{cite('efron1993bootstrap')}. Bits per byte put the same "
+            f"Its interval is a bootstrap over windows{cite('efron1993bootstrap')}. Bits per byte put the same "
             "likelihood on a scale that does not depend on the tokenizer:"
         ),
         equation("bits_per_byte"),
@@ -167,7 +170,7 @@ def latency(results: Results) -> tuple[Block, ...]:
             "another). Variant and dense model run alternately in one process. The speed-up is the median over "
             "rounds of the dense time over the variant’s time of the same round, with a bootstrap interval"
             f"{cite('efron1993bootstrap')}. Dense is also timed against dense: the largest distance of that interval "
-            "from 1 is the noise floor, and a speed-up no further from 1 is no difference:"
+            "from 1 is the noise floor ε, and a speed-up R no further from 1 is no difference:"
         ),
         equation("noise_floor"),
         *paragraph(

@@ -52,7 +52,7 @@ def seconds_sentence(results: Results) -> str:
     if not results.seconds:
         return ""
     total = numbers.seconds(results.seconds)
-    return f"The whole run took {total}; every cell’s own time is in the appendix{see('tab:cells')}."
+    return f"The last command took {total}; every cell’s own time is in the appendix{see('tab:cells')}."
 
 
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from .. import cite as references
 from .. import facts, names, numbers, tables
-from ..document import Equation, Section
+from ..document import Section
 from ..markup import cite, code, formula, plain, ref, see
-from .words import bullets, figure, paragraph
+from .words import bullets, figure, paragraph, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,9 +64,9 @@ def used(results: Results, kind: str) -> list[EntryRecord]:
 def criteria(results: Results) -> tuple[Block, ...]:
     """Scores of the methods as equations."""
     return tuple(
-        Equation(f"eq:method-{each.name}", each.equation, each.spoken)
+        block
         for each in used(results, "method")
-        if each.equation and each.spoken
+        for block in recorded(results, "method", each.name, f"method-{each.name}")
     )
 
 

@@ -69,7 +69,7 @@ def at_a_glance(results: Results) -> tuple[str, ...]:
         *sweeps[:1],
         behaviour.function_sentence(results, model).split(". ")[-1] if not unfinished else "",
     ]
-    return tuple(each for each in found if each)[:MOST]
+    return names.once(results, tuple(each for each in found if each)[:MOST])
 
 
 def abstract(results: Results) -> str:
@@ -94,7 +94,7 @@ def abstract(results: Results) -> str:
         speed_at_a_glance(results, model),
         behaviour.function_sentence(results, model),
     ]
-    return " ".join(each for each in sentences if each)
+    return " ".join(names.once(results, (each for each in sentences if each)))
 
 
 def alerts(results: Results) -> tuple[Alert, ...]:

@@ -40,6 +40,20 @@ def _says(caption: str, results: Results) -> bool:
     return all(model.label in caption for model in results.models if model.label)
 
 
+def recorded(results: Results, kind: str, name: str, target: str) -> tuple[Block, ...]:
+    """The equation that a method, format or metric brought along, as `eq:<target>`; nothing where it has none."""
+    return tuple(
+        Equation(f"eq:{target}", each.equation, each.spoken)
+        for each in results.entries
+        if (each.kind, each.name) == (kind, name) and each.equation and each.spoken
+    )
+
+
+def defined(lead: str, equations: tuple[Block, ...]) -> tuple[Block, ...]:
+    """A sentence that ends in an equation, or in itself where there is none."""
+    return (*paragraph(f"{lead}{':' if equations else '.'}"), *equations)
+
+
 def equation(name: str) -> Equation:
     """A numbered equation of the catalogue, `eq:<name>`."""
     known = EQUATIONS[name]
