@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError
 from ..registry import suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def show_written(files: Iterable[Path]) -> None:
+    """
+    Write everything, then print the paths of what was written, also when the last one cannot be.
+
+    Paths are printed at the end, so that a reader who goes away (`| head`) cannot cut the report short.
+    """
+    written = []
+    try:
+        for file in files:
+            written.append(file)
+    finally:
+        for file in written:
+            typer.echo(file)
 
 
 def render(
@@ -26,5 +44,4 @@ def render(
             raise UsageError(f"there is no output {each!r}", remedy=suggest(each, OUTPUTS))
     results = store.read(run)
     folder = out or store.results_file(run).parent
-    for file in render_files(results, folder, tuple(output or results.study.outputs)):
-        typer.echo(file)
+    show_written(render_files(results, folder, tuple(output or results.study.outputs)))

@@ -13,6 +13,7 @@ import typer
 from ..errors import CELLS_FAILED, OK, EnvironmentProblem, worst
 from ..resources import spec_file
 from .console import Console
+from .render import show_written
 
 
 def run_folder(out: Path | None, slug: str, quick: bool) -> Path:
@@ -58,8 +59,7 @@ def run(
     from ..report.render import render as render_files
 
     try:
-        for file in render_files(results, folder, results.study.outputs):
-            typer.echo(file)
+        show_written(render_files(results, folder, results.study.outputs))
     except EnvironmentProblem as problem:
         typer.echo(str(problem), err=True)
         code = worst(code, problem.exit_code)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 INFO = Info(
     name="csr",
     summary="nonzero values, a column index for each, and row pointers; executed by PyTorch's sparse product",
-    equation=r"B = \mathrm{nnz}\,(b + b_{\mathrm{idx}}) + (O + 1)\,b_{\mathrm{idx}}",
+    equation=r"B_{\mathrm{CSR}} \;=\; \mathrm{nnz}(W)\,(b + b_{\mathrm{idx}}) \;+\; (O + 1)\, b_{\mathrm{idx}}",
     spoken="bytes are the nonzeros times value plus index bytes, plus out features plus one times index bytes",
     cite="saad2003iterative",
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 INFO = Info(
     name="dense",
     summary="every weight stored in place; PyTorch's dense matrix product",
-    equation=r"B = O \cdot I \cdot b",
+    equation=r"B_{\mathrm{dense}} \;=\; O \, I \, b",
     spoken="bytes are out features times in features times bytes per value",
 )
 SKIPS_ZEROS = False

@@ -21,7 +21,7 @@ __all__ = [
 INFO = Info(
     name="masked",
     summary="pruned weights are zeros in a dense matrix: dense bytes, dense arithmetic, no stored mask",
-    equation=r"B = O \cdot I \cdot b",
+    equation=r"B_{\mathrm{dense}} \;=\; O \, I \, b",
     spoken="bytes are out features times in features times bytes per value",
     cite="gale2019state",
 )

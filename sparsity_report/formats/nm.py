@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 INFO = Info(
     name="nm",
     summary="the N kept values of every M, and their positions, packed",
-    equation=r"B = O \left\lceil I / M \right\rceil N b + O \left\lceil \left\lceil I / M \right\rceil N"
-    r" \left\lceil \log_2 M \right\rceil / 8 \right\rceil",
-    spoken="bytes are, for each out feature, N values for each group of M, and their positions in whole bytes",
+    equation=r"B_{N\!:\!M} \;=\; O\, G N\, b \;+\; O \left\lceil G N \lceil \log_2 M \rceil \,/\, 8 \right\rceil ,"
+    r" \qquad G = \lceil I / M \rceil",
+    spoken="bytes are, for each out feature, N values for each of G groups, and their positions in whole bytes; "
+    "G is in features over M, rounded up",
     cite="mishra2021accelerating",
 )
 IN_PLACE = False

@@ -18,9 +18,8 @@ LEVEL = "behaviour"
 INFO = Info(
     name="agreement",
     summary="share of positions at which dense and variant rank the same token first",
-    equation=r"\mathrm{top1} = \frac{1}{n} \sum_{t} [\,\mathrm{argmax}_k\,\ell^{(d)}_{tk}"
-    r" = \mathrm{argmax}_k\,\ell^{(v)}_{tk}\,]",
-    spoken="top-1 agreement is the share of positions at which the largest logits of dense and variant coincide",
+    equation=r"\mathrm{top1} \;=\; \dfrac{1}{n}\; \#\left\{\, t \;:\; \hat{k}_t^{\,(d)} = \hat{k}_t^{\,(v)} \,\right\}",
+    spoken="top-1 agreement is the share of the n positions t at which dense d and variant v rank the same token first",
     cite="wilson1927probable",
     quantities=(
         Quantity(

@@ -19,8 +19,8 @@ LEVEL = "behaviour"
 INFO = Info(
     name="divergence",
     summary="KL(dense ‖ variant) over the whole vocabulary, mean over positions",
-    equation=r"\mathrm{KL} = \frac{1}{n} \sum_{t} \sum_{k} p^{(d)}_{tk}\,"
-    r"\log \frac{p^{(d)}_{tk}}{p^{(v)}_{tk}}",
+    equation=r"\mathrm{KL} \;=\; \dfrac{1}{n}\; \sum_{t=1}^{n} \;\sum_{k=1}^{V}\; "
+    r"p_t^{(d)}(k)\; \ln \dfrac{p_t^{(d)}(k)}{p_t^{(v)}(k)}",
     spoken="the divergence is the mean over positions of the dense probabilities times the log of dense over variant",
     cite="kullback1951information",
     quantities=(

@@ -15,7 +15,7 @@ LEVEL = "structure"
 INFO = Info(
     name="flops",
     summary="floating-point operations of the linear maps per token, as the format executes them",
-    equation=r"F = 2 \cdot I \cdot O \quad \mathrm{or} \quad 2\,\mathrm{nnz}(W)",
+    equation=r"F \;=\; 2 \, O \, I \quad\;\mathrm{or}\;\quad F \;=\; 2 \; \mathrm{nnz}(W)",
     spoken="operations are twice in features times out features, or twice the nonzeros where the format skips zeros",
     cite="gale2019state",
     quantities=(

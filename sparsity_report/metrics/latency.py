@@ -18,8 +18,8 @@ _LIMITS = "valid for this machine, its load and its threads; compare ratios, not
 INFO = Info(
     name="latency",
     summary="prefill and decode time, interleaved with dense in one process",
-    equation=r"\mathrm{speed\,up} = t_{\mathrm{dense}} / t_{\mathrm{variant}}",
-    spoken="speed-up is dense time over variant time",
+    equation=r"R \;=\; \mathrm{median}_{\,r}\;\, t_r^{\,(d)} /\, t_r^{\,(v)}",
+    spoken="the speed-up R is the median over rounds of the dense time over the variant's in the same round",
     cite="efron1993bootstrap",
     quantities=(
         Quantity(

@@ -20,7 +20,7 @@ LEVEL = "behaviour"
 INFO = Info(
     name="perplexity",
     summary="exponential of the mean negative log-likelihood per token; its ratio to dense; bits per byte",
-    equation=r"\mathrm{PPL} = \exp\left( -\frac{1}{n} \sum_{t} \log p(x_{t+1} \mid x_{\leq t}) \right)",
+    equation=r"\mathrm{PPL} \;=\; \exp\left( -\dfrac{1}{n}\; \sum_{t=1}^{n}\; \ln\, p_t(x_{t+1}) \right)",
     spoken="perplexity is the exponential of the mean negative log probability of the next token",
     cite="jelinek1977perplexity",
     quantities=(

@@ -15,7 +15,7 @@ LEVEL = "structure"
 INFO = Info(
     name="sparsity",
     summary="fraction of zero weights over the target, the model and each group",
-    equation=r"\mathrm{sparsity} = 1 - N / T",
+    equation=r"S \;=\; 1 - \dfrac{N}{T}",
     spoken="sparsity is one minus the nonzero parameters over all parameters",
     cite="gale2019state",
     quantities=(

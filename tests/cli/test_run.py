@@ -168,3 +168,19 @@ def test_plan_knows_what_is_finished(spec, capsys):
     assert [cell["state"] for cell in before["cells"]] == ["to run"] * 3
     assert [cell["state"] for cell in after["cells"]] == ["finished"] * 3
     assert before["models"][0]["accounting"]["parameters"] == 1_915_680
+
+
+def test_a_reader_who_goes_away_cannot_cut_the_report_short(spec, tmp_path, monkeypatch):
+    """`sparsity-report render … | head -1` closes the pipe after the first path; every file is written by then."""
+    import subprocess
+    import sys
+
+    run("run", "small.toml")
+    for file in (tmp_path / "reports/small/figures").iterdir():
+        file.unlink()
+    (tmp_path / "reports/small/summary.md").unlink()
+
+    subprocess.run(f"{sys.executable} -m sparsity_report render reports/small | head -1", shell=True, check=True)
+
+    assert (tmp_path / "reports/small/summary.md").exists()
+    assert (tmp_path / "reports/small/figures/break_even.svg").exists()
