@@ -146,7 +146,7 @@ def _paint(figure: Figure, rows: list[Row], naming: Names) -> None:
         line = part.subplots(1, 2)
         for axes, (metric, label) in zip(line, PANELS, strict=True):
             _panel(axes, row, metric, label, naming)
-        line[1].legend(loc="lower left", borderaxespad=0.5)
+        line[1].legend(loc="best", borderaxespad=0.5)
 
 
 def _sentence(row: Row, naming: Names) -> str:
