@@ -95,6 +95,18 @@ def test_agreement_counts_equal_argmaxes():
     assert found.n == 3
 
 
+def test_agreement_of_the_course_papers_counts():
+    """T46: 166 of 251 positions is 0.66135."""
+    dense = torch.eye(2)[torch.zeros(251, dtype=torch.int64)]
+    variant = torch.eye(2)[(torch.arange(251) >= 166).long()]
+    values = agreement.per_token(scores(dense, variant, [0] * 251)).double()[None]
+
+    (found,) = agreement.measure(values, {}, windows(1, 252, 1))
+
+    assert found.value == pytest.approx(0.66135, abs=5e-6)
+    assert found.n == 251
+
+
 def test_a_model_agrees_with_itself_and_equal_logits_go_to_the_lower_token():
     """T46: ties are broken alike on both sides."""
     tied = torch.tensor([[1.0, 1.0, 0.0]])
