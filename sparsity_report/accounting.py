@@ -68,7 +68,7 @@ def kept_weights(matrices: Sequence[MatrixShape], stages: Sequence[Stage]) -> in
     if not stages:
         return total
     stage = stages[-1]
-    if not stage.pattern.unstructured:
+    if stage.pattern.is_nm:
         return sum(matrix.rows * stage.pattern.kept(matrix.cols) for matrix in matrices)
     if stage.scope == "global":
         return total - _floor(total, stage.sparsity)
@@ -107,7 +107,7 @@ def byte_curve(
 ) -> ByteCurve:
     """Bytes against sparsity in steps of a hundredth; an N:M format is one point, at its own sparsity."""
     total = sum(matrix.numel for matrix in matrices)
-    if pattern.unstructured:
+    if not pattern.is_nm:
         counts = [total - total * step // (CURVE_POINTS - 1) for step in range(CURVE_POINTS)]
     else:
         counts = [sum(matrix.rows * pattern.kept(matrix.cols) for matrix in matrices)]
@@ -117,5 +117,5 @@ def byte_curve(
         label=label,
         sparsity=tuple(1 - kept / total for kept in counts),
         bytes=tuple(sizes),
-        break_even=break_even(matrices, choice, value_bytes, pattern) if pattern.unstructured else None,
+        break_even=break_even(matrices, choice, value_bytes, pattern) if not pattern.is_nm else None,
     )

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Kind = Literal["counted", "measured", "modelled"]
 Noise = Literal["exact", "float", "timing"]
 Direction = Literal["lower", "higher", "none"]
+
+TRAITS = ("family", "removes", "speed-up", "hardware", "weight update")
+"""Columns of the table of methods: what each pruning method says about itself."""
 
 GROUPS = ("embedding", "attention_linear", "mlp_linear", "lm_head", "norm")
 """Every parameter of a model falls into one of these."""
@@ -64,18 +70,33 @@ class Info:
     requires: tuple[str, ...] = ()
     result_version: int = 1
     quantities: tuple[Quantity, ...] = ()
+    traits: Mapping[str, str] = field(default_factory=dict)
+    """What a table of entries says beside the summary. Of a method: `TRAITS`."""
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """Which weights may be zero together: "unstructured", or N kept of every M consecutive in_features."""
+    """
+    Which weights may be zero together.
+
+    "unstructured"; "N:M": N kept of every M consecutive in_features of a row; or whole units: "row" (an output
+    feature), "column" (an in_feature of one matrix), "block:4x8" (tiles of 4 out_features by 8 in_features; a tile at
+    the edge is smaller). Units and single weights have a sparsity and a scope; N:M implies the one and is the other.
+    """
 
     n: int = 0
     m: int = 0
+    unit: Literal["", "row", "column", "block"] = ""
+    height: int = 1
+    width: int = 1
 
     @property
     def unstructured(self) -> bool:
-        return self.m == 0
+        return not self.m and not self.unit
+
+    @property
+    def is_nm(self) -> bool:
+        return self.m > 0
 
     def kept(self, cols: int) -> int:
         """Weights that N:M keeps in a row: a tail of r < M columns keeps ⌈N·r/M⌉, so it is never sparser than N:M."""
@@ -83,19 +104,30 @@ class Pattern:
         return whole * self.n + -(-self.n * tail // self.m)
 
     def __str__(self) -> str:
-        return "unstructured" if self.unstructured else f"{self.n}:{self.m}"
+        if self.is_nm:
+            return f"{self.n}:{self.m}"
+        return f"block:{self.height}x{self.width}" if self.unit == "block" else self.unit or "unstructured"
 
     @classmethod
     def parse(cls, text: str) -> Pattern:
-        """`unstructured` or `N:M` with 0 < N < M ≤ 256. Raises ValueError."""
+        """`unstructured`, `row`, `column`, `block:RxC`, or `N:M` with 0 < N < M ≤ 256. Raises ValueError."""
         if text == "unstructured":
             return cls()
-        kept, separator, group = text.partition(":")
-        if not (separator and kept.isdecimal() and group.isdecimal()):
+        if text == "row":
+            return cls(unit="row")
+        if text == "column":
+            return cls(unit="column")
+        first, separator, second = text.partition(":")
+        if first == "block":
+            height, _, width = second.partition("x")
+            if not (height.isdecimal() and width.isdecimal() and int(height) * int(width) > 1):
+                raise ValueError(f"{text!r}: a block is given as rows x columns, such as block:4x4")
+            return cls(unit="block", height=int(height), width=int(width))
+        if not (separator and first.isdecimal() and second.isdecimal()):
             raise ValueError(f"{text!r} is not a pattern")
-        if not 0 < int(kept) < int(group) <= 256:
+        if not 0 < int(first) < int(second) <= 256:
             raise ValueError(f"{text!r}: N:M keeps N of every M weights, 0 < N < M ≤ 256")
-        return cls(int(kept), int(group))
+        return cls(int(first), int(second))
 
 
 @dataclass(frozen=True)

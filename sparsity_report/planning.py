@@ -34,7 +34,7 @@ def prune_stage(spec: Spec, variant: Variant, method: str, sparsity: Decimal | N
     """The resolved stage: defaults are filled in, so that two spellings of one stage are the same stage."""
     module = registry.get("methods", method)
     params: dict[str, Any] = {"pattern": pattern, "compat": variant.compat}
-    if Pattern.parse(pattern).unstructured:
+    if not Pattern.parse(pattern).is_nm:
         params |= {"sparsity": f"{sparsity.normalize():f}" if sparsity is not None else None}
         params |= {"scope": variant.scope or module.DEFAULT_SCOPE}
     params |= module.Params.model_validate(variant.params.get(method, {})).model_dump(mode="json")
@@ -45,7 +45,7 @@ def prune_stage(spec: Spec, variant: Variant, method: str, sparsity: Decimal | N
 def stages_of(spec: Spec, variant: Variant) -> Iterator[tuple[Stage, ...]]:
     """One tuple of stages for each point of the variant's product; a pattern N:M stands without a sparsity."""
     for method, pattern in product(variant.method, variant.pattern):
-        for sparsity in (variant.sparsity or (None,)) if Pattern.parse(pattern).unstructured else (None,):
+        for sparsity in (variant.sparsity or (None,)) if not Pattern.parse(pattern).is_nm else (None,):
             yield (prune_stage(spec, variant, method, sparsity, pattern),)
 
 
@@ -68,7 +68,7 @@ def format_of(choice: Format) -> FormatChoice:
 def stage_slug(stage: Stage) -> str:
     """Readable part of a cell id: "magnitude-global-30" or "magnitude-2of4"."""
     pattern = stage.pattern
-    if not pattern.unstructured:
+    if pattern.is_nm:
         return f"{stage.entry}-{pattern.n}of{pattern.m}"
     percent = f"{stage.sparsity * 100:f}" if stage.sparsity is not None else "0"
     return f"{stage.entry}-{stage.scope}-{percent.rstrip('0').rstrip('.') if '.' in percent else percent}"

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 REQUIRED = {
-    "methods": ("INFO", "Params", "DEFAULT_SCOPE", "SEEDED", "score"),
+    "methods": ("INFO", "Params", "DEFAULT_SCOPE", "SEEDED", "NEEDS", "refuses"),
     "formats": (
         *("INFO", "Params", "SKIPS_ZEROS", "IN_PLACE"),
         *("refuses", "stored_bytes", "encode", "decode", "apply", "fallback"),
     ),
     "metrics": ("INFO", "LEVEL", "measure"),
+    "allocation": ("INFO", "Params", "NEEDS", "allocate"),
     "corpora": ("INFO", "SPLITS", "read"),
     "models.sources": ("INFO", "matches", "config", "load"),
 }

@@ -151,7 +151,7 @@ def keep_masks(
     `scope` is the comparison group: "global" (all matrices), "layer" (one matrix) or "row" (one output row).
     `compat="reference"` reproduces the papers' `<=` rule for "global" and "layer". Raises ValueError on NaN scores.
     """
-    if not pattern.unstructured:
+    if pattern.is_nm:
         return [nm_mask(score, pattern) for score in scores]
     if sparsity is None:
         raise ValueError("unstructured pruning needs a sparsity")

@@ -6,15 +6,18 @@ import pytest
 import torch
 
 from sparsity_report import registry
+from sparsity_report.contracts import Pattern
+from sparsity_report.tasks import Task
 
 METHODS = registry.names("methods")
+TASK = Task("", Pattern(), 0)
 
 
 @pytest.mark.parametrize("name", METHODS)
 class TestEveryMethod:
     def score(self, name, weight, seed=0, path="a"):
         module = registry.get("methods", name)
-        return module.score(weight, module.Params(), seed=seed, path=path)
+        return module.score(weight, Task(path, Pattern(), 0, seed=seed), module.Params())
 
     def test_scores_have_the_weights_shape_and_are_finite(self, name):
         score = self.score(name, torch.randn(6, 10))
@@ -53,7 +56,7 @@ def test_magnitude_is_the_absolute_value():
     magnitude = registry.get("methods", "magnitude")
     weight = torch.tensor([[-2.0, 0.5], [0.0, -0.25]])
 
-    assert magnitude.score(weight, magnitude.Params(), seed=0, path="").tolist() == [[2.0, 0.5], [0.0, 0.25]]
+    assert magnitude.score(weight, TASK, magnitude.Params()).tolist() == [[2.0, 0.5], [0.0, 0.25]]
 
 
 def test_magnitude_ranks_bfloat16_by_its_exact_values():
@@ -61,7 +64,7 @@ def test_magnitude_ranks_bfloat16_by_its_exact_values():
     magnitude = registry.get("methods", "magnitude")
     weight = torch.randn(32, 32, generator=torch.Generator().manual_seed(0)).bfloat16()
 
-    score = magnitude.score(weight, magnitude.Params(), seed=0, path="")
+    score = magnitude.score(weight, TASK, magnitude.Params())
 
     assert torch.equal(weight.float().abs(), score)
 
@@ -70,7 +73,7 @@ def test_random_depends_on_seed_and_path_and_not_on_the_weights():
     random = registry.get("methods", "random")
 
     def score(weight, seed, path):
-        return random.score(weight, random.Params(), seed=seed, path=path)
+        return random.score(weight, Task(path, Pattern(), 0, seed=seed), random.Params())
 
     weight = torch.randn(8, 8)
     first = score(weight, 0, "layer.0")
@@ -82,7 +85,7 @@ def test_random_depends_on_seed_and_path_and_not_on_the_weights():
 def test_random_scores_are_uniform():
     """Mean 1/2 and variance 1/12 over a million draws, within five standard errors."""
     random = registry.get("methods", "random")
-    draws = random.score(torch.empty(1000, 1000), random.Params(), seed=3, path="").double()
+    draws = random.score(torch.empty(1000, 1000), Task("", Pattern(), 0, seed=3), random.Params()).double()
 
     assert draws.mean().item() == pytest.approx(0.5, abs=5 * (1 / 12 / 1e6) ** 0.5)
     assert draws.var().item() == pytest.approx(1 / 12, abs=5 * (1 / 180 / 1e6) ** 0.5)

@@ -93,7 +93,7 @@ def curve_label(choice: FormatChoice, pattern: Pattern) -> str:
     """ "CSR, 32-bit indices" or "2:4 packed"."""
     if choice.entry == "csr":
         return f"CSR, {choice.params['index'].removeprefix('int')}-bit indices"
-    return choice.entry if pattern.unstructured else f"{pattern} packed"
+    return choice.entry if not pattern.is_nm else f"{pattern} packed"
 
 
 def byte_curves(shapes: Sequence[MatrixShape], cells: Iterable[Cell], dtype: str) -> tuple[ByteCurve, ...]:

@@ -107,7 +107,7 @@ def label(node: Node) -> str:
     return (
         " + ".join(
             f"{stage.entry} {stage.scope} {float(stage.sparsity or 0):.0%}".replace("%", " %")
-            if stage.pattern.unstructured
+            if not stage.pattern.is_nm
             else f"{stage.entry} {stage.pattern}"
             for stage in node.stages
         )

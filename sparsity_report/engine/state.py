@@ -15,6 +15,7 @@ from ..errors import Problem, SpecError
 from ..models.anatomy import Anatomy, Matrix, read, rows_of
 from ..selection import keep_masks
 from ..targeting import targeted_shapes
+from ..tasks import Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +73,7 @@ def prune(state: ModelState, stage: Stage) -> ModelState:
     own = {name: value for name, value in stage.params.items() if name in method.Params.model_fields}
     params = method.Params.model_validate(own)
     scores = [
-        method.score(state.weight_OI(matrix), params, seed=stage.seed, path=matrix.shape.path)
+        method.score(state.weight_OI(matrix), Task(matrix.shape.path, stage.pattern, 0, seed=stage.seed), params)
         for matrix in state.targets
     ]
     masks = keep_masks(

@@ -62,6 +62,12 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def cache_of(output: Any) -> dict[str, Any]:
+    """The key-value cache as the next call takes it: `cache` since transformers 5.24, `past_key_values` before."""
+    name = "cache" if hasattr(output, "cache") else "past_key_values"
+    return {name: getattr(output, name)}
+
+
 @torch.inference_mode()
 def run_once(model: nn.Module, prompt_BT: Tensor, decode: int) -> tuple[float, float]:
     """Seconds of one prefill, and seconds per decoded token (0.0 without decoding)."""
@@ -75,7 +81,7 @@ def run_once(model: nn.Module, prompt_BT: Tensor, decode: int) -> tuple[float, f
     synchronise(prompt_BT.device)
     prefilled = time.perf_counter()
     for _ in range(decode):
-        output = model(input_ids=token, past_key_values=output.past_key_values, use_cache=True)
+        output = model(input_ids=token, use_cache=True, **cache_of(output))
         token = output.logits[:, -1:].argmax(-1)
     synchronise(prompt_BT.device)
     return prefilled - started, (time.perf_counter() - prefilled) / decode if decode else 0.0

@@ -39,7 +39,7 @@ class Params(NoParams):
 
 
 def refuses(pattern: Pattern) -> str:
-    if pattern.unstructured:
+    if not pattern.is_nm:
         return 'format "nm" needs a pattern N:M, such as pattern = "2:4"'
     return ""
 

@@ -165,6 +165,58 @@ class ModelRecord(Record):
     groups: tuple[GroupRecord, ...] = ()
     matrices: tuple[MatrixRecord, ...] = ()
     byte_curves: tuple[ByteCurve, ...] = ()
+    targets: tuple[str, ...] = ()
+    """Paths of the targeted matrices, block by block: the order of every array in a NodeRecord."""
+    target_numel: tuple[int, ...] = ()
+
+
+class NodeRecord(Record):
+    """
+    A pruned state of a model: what its stages asked of every matrix and what became of it.
+
+    Arrays have one value per targeted matrix, in the order of the model's `targets`.
+    """
+
+    key: str
+    model: str
+    stages: tuple[StageRecord, ...]
+    requested: tuple[float, ...] = ()
+    """The sparsity that the allocation gave each matrix; empty where one comparison group spans several matrices."""
+    sparsity: tuple[float, ...] = ()
+    """Pruned weights over weights, by the keep_masks."""
+    reconstruction_error: tuple[float | None, ...] = ()
+    """‖(W − Ŵ)X‖² / ‖WX‖² on the dense model's calibration inputs; empty where it was not measured."""
+    seconds: float | None = None
+    """Of pruning, calibration included, model loading excluded."""
+    peak_memory_bytes: int | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+
+
+class OverlapRecord(Record):
+    """How far two states of equal pattern and requested sparsity remove the same weights: Jaccard index per matrix."""
+
+    model: str
+    first: str
+    """Key of a NodeRecord."""
+    second: str
+    jaccard: tuple[float, ...]
+    total: float
+    """Over all targeted weights together."""
+    chance: float
+    """What two independent random masks of these sparsities would share: s₁s₂ / (s₁ + s₂ − s₁s₂)."""
+
+
+class SensitivityRecord(Record):
+    """The scan: one decoder block pruned at a time, and how much worse the model predicts."""
+
+    model: str
+    method: str
+    sparsity: tuple[float, ...]
+    blocks: tuple[int, ...]
+    nll_increase: tuple[tuple[float | None, ...], ...]
+    """Mean negative log-likelihood over dense, nats per token: one row a block, one value a sparsity."""
+    tokens: int
+    forward_equivalents: float
 
 
 class DataRecord(Record):
@@ -189,6 +241,8 @@ class DataRecord(Record):
     text_sha256: str = ""
     token_ids_sha256: str = ""
     seed: int | None = None
+    curation: dict[str, int] = {}
+    """Paragraphs before and after curation, and how many each filter dropped."""
 
 
 class Author(Record):
@@ -228,13 +282,14 @@ class SpecRecord(Record):
 class EntryRecord(Record):
     """A method, format or metric that the study used: what the report needs to define and cite it."""
 
-    kind: Literal["method", "format", "metric", "corpus", "model_source"]
+    kind: Literal["method", "format", "metric", "corpus", "model_source", "allocation"]
     name: str
     summary: str
     equation: str = ""
     spoken: str = ""
     cite: str = ""
     result_version: int = 1
+    traits: dict[str, str] = {}
 
 
 class QuantityRecord(Record):
@@ -315,6 +370,9 @@ class Results(Record):
     entries: tuple[EntryRecord, ...] = ()
     quantities: tuple[QuantityRecord, ...] = ()
     cells: tuple[CellRecord, ...]
+    nodes: tuple[NodeRecord, ...] = ()
+    overlaps: tuple[OverlapRecord, ...] = ()
+    sensitivity: tuple[SensitivityRecord, ...] = ()
     checks: tuple[CheckRecord, ...] = ()
     alerts: tuple[Alert, ...] = ()
     seconds: float = Field(default=0.0, ge=0)

@@ -17,7 +17,8 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$|^$"
 """What may name a folder, a cell or an anchor; empty means "not given"."""
 
 Group = Literal["embedding", "attention_linear", "mlp_linear", "lm_head", "norm"]
-Scope = Literal["global", "layer", "row"]
+Scope = Literal["global", "block", "layer", "row"]
+"""`layer` is one matrix, `block` a decoder block."""
 
 
 def as_tuple(value: object) -> object:
@@ -53,6 +54,7 @@ OneOrMany = Annotated[tuple[T, ...], Field(min_length=1), BeforeValidator(as_tup
 Exact = Annotated[Decimal, BeforeValidator(as_decimal), WithJsonSchema({"type": "number"})]
 Real = Annotated[FiniteFloat, BeforeValidator(as_float), WithJsonSchema({"type": "number"})]
 Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
 Fact = Annotated[str | int | Decimal, BeforeValidator(as_written), WithJsonSchema({"type": ["string", "number"]})]
 Condition = Annotated[str | int | float, BeforeValidator(as_float), WithJsonSchema({"type": ["string", "number"]})]
 
@@ -119,8 +121,46 @@ class Evaluation(Table):
     """"auto": one BOS token before the whole text where the tokenizer has one by its own policy."""
 
 
+class Curation(Table):
+    """What is taken out of a calibration text before it is cut: paragraphs that teach a model nothing."""
+
+    min_words: int = Field(default=0, ge=0)
+    """Paragraphs of fewer words are dropped."""
+    headings: bool = True
+    """false: lines that are headings ("= History =", "# Notes", short lines without a full stop) are dropped."""
+    duplicates: Literal["keep", "exact", "near"] = "keep"
+    """"exact" drops repeated paragraphs, "near" also those that share most of their word triples (MinHash)."""
+
+
+class Calibration(Table):
+    """
+    Text on which methods that need data look at the model, cut as the evaluation's is.
+
+    A seed draws `windows` of all windows of the text, without replacement. Lists of sources (domains), of windows and
+    of seeds (replicates) multiply: every method that needs data is run once for each.
+    """
+
+    source: OneOrMany[str]
+    split: str = ""
+    windows: OneOrMany[Positive] = (128,)
+    length: Positive | Literal["max"] = "max"
+    seeds: OneOrMany[NonNegative] = (0,)
+    bos: Literal["auto", "none"] = "auto"
+    curate: Curation | None = None
+
+
+class CalibrationOverride(Table):
+    """What a variant's calibration has different from the study's."""
+
+    source: OneOrMany[str] | None = None
+    split: str | None = None
+    windows: OneOrMany[Positive] | None = None
+    seeds: OneOrMany[NonNegative] | None = None
+
+
 class Data(Table):
     evaluation: Evaluation
+    calibration: Calibration | None = None
 
 
 class Format(Table):
@@ -148,6 +188,15 @@ class Variant(Table):
     method: OneOrMany[str]
     scope: Scope | None = None
     """By default the method's own."""
+    allocation: str = "uniform"
+    """How the sparsity is spread over the matrices."""
+    propagate: Literal["pruned", "dense"] = "pruned"
+    """What a block's calibration inputs have gone through: the blocks before it as pruned, or as they were."""
+    within_block: Literal["together", "in-order"] = "together"
+    """"in-order": q, k and v are pruned before the attention output sees its inputs, and so on through the block."""
+    permute: bool = False
+    """With N:M: reorder each module's in_features so that its groups lose less; execution then gathers its inputs."""
+    calibration: CalibrationOverride | None = None
     sparsity: OneOrMany[Exact] | None = None
     pattern: OneOrMany[str] = ("unstructured",)
     format: OneOrMany[FormatOrName]

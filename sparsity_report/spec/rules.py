@@ -122,7 +122,7 @@ def amounts(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Findin
             percent = f"{sparsity} % is {sparsity / 100}" if 2 <= sparsity < 100 else ""
             hint = percent or "0.3 removes 30 % of the targeted weights"
             yield Finding((*loc, "sparsity", number), f"must be at least 0 and less than 1, got {sparsity}", hint)
-    grouped = [pattern for pattern in patterns if not pattern.unstructured]
+    grouped = [pattern for pattern in patterns if pattern.is_nm]
     split = "put the unstructured pattern and N:M into two [[variant]] tables"
     if grouped and each.sparsity is not None:
         share = 1 - grouped[0].n / grouped[0].m

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sparsity_report.engine.timing import PairSamples, Setting, interleave, run_once, time_pair
+from sparsity_report.engine.timing import PairSamples, Setting, cache_of, interleave, run_once, time_pair
 from sparsity_report.metrics import latency
 
 SETTING = Setting(batch=2, prompt=8, decode=3, runs=4, seconds=0.0)
@@ -54,7 +54,7 @@ def test_the_real_models_decode_with_their_cache(tiny_opt):
     ids = torch.arange(20)[None] + 5
     with torch.inference_mode():
         output = tiny_opt.model(input_ids=ids[:, :19], use_cache=True)
-        step = tiny_opt.model(input_ids=ids[:, 19:], past_key_values=output.past_key_values, use_cache=True)
+        step = tiny_opt.model(input_ids=ids[:, 19:], use_cache=True, **cache_of(output))
         whole = tiny_opt.model(input_ids=ids)
 
     assert torch.allclose(whole.logits[:, -1], step.logits[:, -1], atol=1e-4)
