@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sparsity_report.engine.memory import peak_bytes, reset_peak
-from sparsity_report.engine.prepare import prepare
+from sparsity_report.engine.prepare import Place, prepare
 from sparsity_report.engine.run import Options, Run, run_nodes
 from sparsity_report.planning import nodes_of, plan_cells
 from sparsity_report.resources import spec_file
@@ -46,8 +46,8 @@ def measure(spec: str) -> dict[str, Any]:
     threads = loaded.spec.hardware.threads or torch.get_num_threads()
     torch.set_num_threads(threads)
     model = loaded.spec.model[0]
-    prepared = prepare(loaded.spec, model, folder=str(loaded.folder), offline=False, quick=False)
     cells = tuple(cell for cell in plan_cells(loaded.spec) if cell.node.model == model.name)
+    prepared = prepare(loaded.spec, model, cells, Place(str(loaded.folder), offline=False, quick=False))
     machine = environment.capture(device=loaded.spec.hardware.device, threads=threads, command="benchmark")
     reset_peak()
     before = dense_forward_seconds(prepared)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import registry
+from .counting import group_count
 from .results.model import ByteCurve, FormatRecord
 from .targeting import module_of
 
@@ -49,34 +50,76 @@ def shares(total: int, parts: Sequence[int]) -> list[int]:
 
 
 def target_bytes(
-    matrices: Sequence[MatrixShape], choice: FormatChoice, kept: int, value_bytes: int, pattern: Pattern
+    matrices: Sequence[MatrixShape],
+    choice: FormatChoice,
+    kept: int,
+    value_bytes: int,
+    pattern: Pattern,
+    permuted: bool = False,
 ) -> dict[str, int]:
-    """Bytes by component of all targeted matrices, of which `kept` weights are nonzero in total."""
+    """
+    Bytes by component of all targeted matrices, of which `kept` weights are nonzero in total.
+
+    `permuted`: the pattern holds in another order of in_features, which some formats must store.
+    """
     module = registry.get("formats", choice.entry)
     params = module.Params.model_validate(choice.params)
     shapes = modules_of(matrices)
     totals: dict[str, int] = {}
     for (rows, cols), count in zip(shapes, shares(kept, [rows * cols for rows, cols in shapes]), strict=True):
-        for component, size in module.stored_bytes(rows, cols, count, value_bytes, pattern, params).items():
+        for component, size in module.stored_bytes(rows, cols, count, value_bytes, pattern, params, permuted).items():
             totals[component] = totals.get(component, 0) + size
     return totals
 
 
 def kept_weights(matrices: Sequence[MatrixShape], stages: Sequence[Stage]) -> int:
-    """Weights that the last stage's counts leave nonzero: exact for `compat = "exact"`."""
-    total = sum(matrix.numel for matrix in matrices)
+    """
+    Weights that the last stage leaves nonzero, for `compat = "exact"`.
+
+    Exact for single weights, N:M, and units of equal size; where units of several sizes compete, the most that can be
+    left: less than one unit of each comparison group more than there will be.
+    """
     if not stages:
-        return total
+        return sum(matrix.numel for matrix in matrices)
     stage = stages[-1]
     if stage.pattern.is_nm:
         return sum(matrix.rows * stage.pattern.kept(matrix.cols) for matrix in matrices)
-    if stage.scope == "global":
-        return total - _floor(total, stage.sparsity)
-    return total - sum(_floor(matrix.numel, stage.sparsity) for matrix in matrices)
+    if stage.params.get("allocation"):
+        numel, spare = sum(matrix.numel for matrix in matrices), 0
+        if stage.pattern.unit:  # a unit a matrix: how many weights of each are to go is not known yet
+            spare = sum(max(unit_sizes(matrix, stage.pattern)) - 1 for matrix in matrices)
+        return min(numel, numel - group_count(matrices, stage.sparsity) + spare)
+    return sum(_kept_of(group, stage.pattern, stage.sparsity) for group in competing(matrices, stage.scope))
 
 
-def _floor(numel: int, sparsity: Decimal | None) -> int:
-    return int(numel * (sparsity or 0))
+def competing(matrices: Sequence[MatrixShape], scope: str) -> list[list[MatrixShape]]:
+    """Matrices by comparison group; those of scope "row" share their matrix's count."""
+    groups: dict[object, list[MatrixShape]] = {}
+    for matrix in matrices:
+        groups.setdefault({"global": "", "block": matrix.block}.get(scope, matrix.path), []).append(matrix)
+    return list(groups.values())
+
+
+def _kept_of(group: Sequence[MatrixShape], pattern: Pattern, sparsity: Decimal | None) -> int:
+    """Weights left of matrices that compete with each other, or the most that can be."""
+    numel, count = sum(matrix.numel for matrix in group), group_count(group, sparsity)
+    sizes = {size for matrix in group for size in unit_sizes(matrix, pattern)}
+    if len(sizes) == 1:
+        return numel - count // min(sizes) * min(sizes)
+    return numel - max(0, count - max(sizes) + 1)
+
+
+def unit_sizes(matrix: MatrixShape, pattern: Pattern) -> set[int]:
+    """Weights that go together, in every size in which the matrix has them: tiles at an edge are smaller."""
+    if not pattern.unit:
+        return {1}
+    height = {"row": 1, "column": matrix.rows}.get(pattern.unit, pattern.height)
+    width = {"row": matrix.cols, "column": 1}.get(pattern.unit, pattern.width)
+    heights, widths = (
+        {min(unit, side - start) for start in range(0, side, unit)}
+        for side, unit in ((matrix.rows, height), (matrix.cols, width))
+    )
+    return {one * other for one in heights for other in widths}
 
 
 def break_even(
@@ -103,7 +146,12 @@ def break_even(
 
 
 def byte_curve(
-    matrices: Sequence[MatrixShape], choice: FormatChoice, label: str, value_bytes: int, pattern: Pattern
+    matrices: Sequence[MatrixShape],
+    choice: FormatChoice,
+    label: str,
+    value_bytes: int,
+    pattern: Pattern,
+    permuted: bool = False,
 ) -> ByteCurve:
     """Bytes against sparsity in steps of a hundredth; an N:M format is one point, at its own sparsity."""
     total = sum(matrix.numel for matrix in matrices)
@@ -111,7 +159,7 @@ def byte_curve(
         counts = [total - total * step // (CURVE_POINTS - 1) for step in range(CURVE_POINTS)]
     else:
         counts = [sum(matrix.rows * pattern.kept(matrix.cols) for matrix in matrices)]
-    sizes = [sum(target_bytes(matrices, choice, kept, value_bytes, pattern).values()) for kept in counts]
+    sizes = [sum(target_bytes(matrices, choice, kept, value_bytes, pattern, permuted).values()) for kept in counts]
     return ByteCurve(
         format=FormatRecord(entry=choice.entry, params=choice.params),
         label=label,

@@ -20,7 +20,7 @@ from .windows import MAX_DEFAULT_LENGTH, QUICK_WINDOWS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .contracts import Cell, MatrixShape, ModelShape
+    from .contracts import Cell, MatrixShape, ModelShape, Node
     from .spec.model import Model, Spec
 
 ASSUMED_FLOPS_PER_SECOND = 60e9
@@ -48,7 +48,8 @@ def cell_bytes(shape: ModelShape, targets: Sequence[MatrixShape], cell: Cell, dt
     dense_target = sum(matrix.numel for matrix in targets) * value
     pattern = cell.node.stages[-1].pattern if cell.node.stages else Pattern()
     kept = kept_weights(targets, cell.node.stages)
-    target = sum(target_bytes(targets, cell.format, kept, value, pattern).values())
+    permuted = any(stage.params.get("permute") for stage in cell.node.stages)
+    target = sum(target_bytes(targets, cell.format, kept, value, pattern, permuted=permuted).values())
     dense_model = shape.parameters * value
     model = dense_model - dense_target + target
     return CellBytes(target, model, model / dense_model)
@@ -110,10 +111,28 @@ def tokens(shape: ModelShape, spec: Spec, folder: str, *, quick: bool) -> int:
     return length * min(available, evaluation.windows or available)
 
 
+FORWARDS_OF_STATISTIC = {"sq_sum": 2, "sum": 2, "gram": 5, "gradient": 3}
+"""Forwards over the calibration tokens that a method takes for what it needs: two of each block in the walk, and the
+Gram matrices with what is solved from them; a gradient takes a forward and a backward."""
+
+
+def calibration_tokens(shape: ModelShape, node: Node) -> int:
+    """Tokens that pruning the node looks at, times how many forwards they take."""
+    total = 0
+    for stage in node.stages:
+        chosen, needs = stage.params.get("calibration"), registry.get("methods", stage.entry).NEEDS
+        if chosen is not None:
+            length = MAX_DEFAULT_LENGTH if chosen["length"] == "max" else int(chosen["length"])
+            own = chosen["windows"] * min(length, shape.context or length)
+            total += own * max((FORWARDS_OF_STATISTIC[name] for name in needs), default=1)
+    return total
+
+
 def seconds(shape: ModelShape, spec: Spec, cells: Sequence[Cell], tokens: int) -> float:
-    """Forwards of all nodes over the text, and the timed rounds, at an assumed speed."""
+    """Forwards of all nodes over the text, calibration, and the timed rounds, at an assumed speed."""
     per_token = 2 * sum(matrix.numel for matrix in shape.matrices)
-    forwards = per_token * tokens * len(nodes_of(tuple(cells)))
+    nodes = nodes_of(tuple(cells))
+    forwards = per_token * (tokens * len(nodes) + sum(calibration_tokens(shape, node) for node in nodes))
     latency = spec.metrics.latency
     timed = sum(cell.timed for cell in cells)
     rounds = sum(

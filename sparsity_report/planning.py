@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import re
 from dataclasses import asdict, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-    from .spec.model import Format, Model, Spec, Variant
+    from .spec.model import Calibration, Format, Model, Spec, Variant
 
 
 def digest(value: object) -> str:
@@ -30,30 +31,100 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def prune_stage(spec: Spec, variant: Variant, method: str, sparsity: Decimal | None, pattern: str) -> Stage:
-    """The resolved stage: defaults are filled in, so that two spellings of one stage are the same stage."""
+def calibrations(spec: Spec, variant: Variant) -> Iterator[dict[str, Any]]:
+    """Every calibration set that the variant's methods are to see."""
+    if spec.data.calibration is not None:
+        own = variant.calibration.model_dump(exclude_none=True) if variant.calibration else {}
+        yield from calibration_product(spec.data.calibration.model_copy(update=own))
+
+
+def first_calibration(data: Calibration) -> dict[str, Any]:
+    """The study's first calibration set."""
+    return next(calibration_product(data))
+
+
+def calibration_product(data: Calibration) -> Iterator[dict[str, Any]]:
+    """Sources × windows × seeds."""
+    for source, windows, seed in product(data.source, data.windows, data.seeds):
+        yield {
+            "source": source,
+            "split": data.split,
+            "windows": windows,
+            "length": data.length,
+            "bos": data.bos,
+            "seed": seed,
+            "curate": data.curate.model_dump(mode="json") if data.curate else None,
+        }
+
+
+def needs_calibration(method: str, allocation: str) -> bool:
+    return bool(registry.get("methods", method).NEEDS or registry.get("allocation", allocation).NEEDS)
+
+
+def walks(method: str) -> bool:
+    """Whether the method reads statistics that the walk over blocks collects; gradients come from the whole model."""
+    return any(name != "gradient" for name in registry.get("methods", method).NEEDS)
+
+
+def prune_stage(
+    spec: Spec,
+    variant: Variant,
+    method: str,
+    sparsity: Decimal | None,
+    pattern: str,
+    calibration: dict[str, Any] | None,
+) -> Stage:
+    """
+    The resolved stage: defaults are filled in, so that two spellings of one stage are the same stage.
+
+    What has no effect on this method is left out, so that it does not make two stages of one.
+    """
     module = registry.get("methods", method)
     params: dict[str, Any] = {"pattern": pattern, "compat": variant.compat}
-    if not Pattern.parse(pattern).is_nm:
+    if not Pattern.parse(pattern).is_nm and not brings_counts(method):
         params |= {"sparsity": f"{sparsity.normalize():f}" if sparsity is not None else None}
         params |= {"scope": variant.scope or module.DEFAULT_SCOPE}
+        if variant.allocation != "uniform":
+            rule = registry.get("allocation", variant.allocation)
+            own = rule.Params.model_validate(variant.params.get(variant.allocation, {}))
+            params |= {"allocation": {"use": variant.allocation, **own.model_dump(mode="json")}}
+    elif variant.permute:
+        params |= {"permute": True}
+    if calibration is not None:
+        params |= {"calibration": calibration}
+        if walks(method):
+            params |= {"propagate": variant.propagate}
+            params |= {"within_block": variant.within_block} if variant.within_block != "together" else {}
     params |= module.Params.model_validate(variant.params.get(method, {})).model_dump(mode="json")
     seed = variant.seed if variant.seed is not None else spec.study.seed
     return Stage("prune", method, params, seed if module.SEEDED else 0)
 
 
+def brings_counts(method: str) -> bool:
+    """Whether the method's masks come from elsewhere, with their own sparsity."""
+    return bool(getattr(registry.get("methods", method), "BRINGS_COUNTS", False))
+
+
 def stages_of(spec: Spec, variant: Variant) -> Iterator[tuple[Stage, ...]]:
     """One tuple of stages for each point of the variant's product; a pattern N:M stands without a sparsity."""
     for method, pattern in product(variant.method, variant.pattern):
-        for sparsity in (variant.sparsity or (None,)) if not Pattern.parse(pattern).is_nm else (None,):
-            yield (prune_stage(spec, variant, method, sparsity, pattern),)
+        counted = Pattern.parse(pattern).is_nm or brings_counts(method)
+        seen = list(calibrations(spec, variant)) if needs_calibration(method, variant.allocation) else [None]
+        for sparsity in (None,) if counted else (variant.sparsity or (None,)):
+            for calibration in seen or [None]:
+                yield (prune_stage(spec, variant, method, sparsity, pattern, calibration),)
 
 
 def node_key(spec: Spec, model: Model, stages: tuple[Stage, ...]) -> str:
     """Hash of the resolved spec part and of the result version of every entry on the path."""
-    path = [
+    path: list[tuple[str, str, int, dict[str, Any], int]] = [
         (stage.op, stage.entry, registry.get("methods", stage.entry).INFO.result_version, stage.params, stage.seed)
         for stage in stages
+    ]
+    path += [
+        ("allocation", chosen["use"], registry.get("allocation", chosen["use"]).INFO.result_version, {}, 0)
+        for stage in stages
+        if (chosen := stage.params.get("allocation"))
     ]
     target = spec.target.model_dump(mode="json", exclude={"reason"})
     return digest([model.model_dump(mode="json", exclude={"id"}), target if stages else None, path])[:16]
@@ -65,19 +136,38 @@ def format_of(choice: Format) -> FormatChoice:
     return FormatChoice(choice.use, params.model_dump(mode="json"))
 
 
-def stage_slug(stage: Stage) -> str:
-    """Readable part of a cell id: "magnitude-global-30" or "magnitude-2of4"."""
-    pattern = stage.pattern
+def stage_slug(spec: Spec, stage: Stage) -> str:
+    """Readable part of a cell id: "magnitude-global-30", "wanda-row-50-owl-seed1" or "magnitude-2of4"."""
+    pattern, parts = stage.pattern, [stage.entry]
     if pattern.is_nm:
-        return f"{stage.entry}-{pattern.n}of{pattern.m}"
-    percent = f"{stage.sparsity * 100:f}" if stage.sparsity is not None else "0"
-    return f"{stage.entry}-{stage.scope}-{percent.rstrip('0').rstrip('.') if '.' in percent else percent}"
+        parts.append(f"{pattern.n}of{pattern.m}")
+    elif stage.sparsity is not None:
+        parts += [] if pattern.unstructured else [str(pattern).replace(":", "")]
+        percent = f"{stage.sparsity * 100:f}"
+        parts += [stage.scope, percent.rstrip("0").rstrip(".") if "." in percent else percent]
+    parts += [stage.params["allocation"]["use"]] if "allocation" in stage.params else []
+    parts += ["permuted"] if stage.params.get("permute") else []
+    parts += ["dense-inputs"] if stage.params.get("propagate") == "dense" else []
+    return "-".join([*parts, *calibration_slug(spec, stage.params.get("calibration"))])
 
 
-def cell_id(model: Model, node: Node, choice: FormatChoice, several_models: bool) -> str:
+def calibration_slug(spec: Spec, chosen: dict[str, Any] | None) -> list[str]:
+    """What of a calibration set is not the study's first."""
+    first = spec.data.calibration
+    if chosen is None or first is None:
+        return []
+    source = re.sub(r"[^a-z0-9]+", "-", chosen["source"].lower()).strip("-")
+    return [
+        *([source] if chosen["source"] != first.source[0] else []),
+        *([f"{chosen['windows']}windows"] if chosen["windows"] != first.windows[0] else []),
+        *([f"seed{chosen['seed']}"] if chosen["seed"] != first.seeds[0] else []),
+    ]
+
+
+def cell_id(spec: Spec, model: Model, node: Node, choice: FormatChoice) -> str:
     """A readable slug, and six digits of the hash of the node (model, target, stages) and the format."""
-    parts = [model.name.lower()] if several_models else []
-    parts += [*map(stage_slug, node.stages), choice.entry]
+    parts = [model.name.lower()] if len(spec.model) > 1 else []
+    parts += [*(stage_slug(spec, stage) for stage in node.stages), choice.entry]
     defaults = default_params(choice.entry)
     parts += [str(value) for name, value in choice.params.items() if value != defaults.get(name)]
     return "-".join([*parts, digest([model.name, node.key, asdict(choice)])[:6]])
@@ -91,17 +181,24 @@ def default_params(entry: str) -> dict[str, Any]:
 
 def cells_of(spec: Spec, model: Model) -> Iterator[Cell]:
     """The dense reference, then every variant's product in the order of the spec."""
-    several = len(spec.model) > 1
 
     def cell(variant: str, stages: tuple[Stage, ...], choice: FormatChoice) -> Cell:
         node = Node(node_key(spec, model, stages), model.name, stages)
-        return Cell(cell_id(model, node, choice, several), variant, node, choice)
+        return Cell(cell_id(spec, model, node, choice), variant, node, choice, replicate_of(spec, stages))
 
     yield cell("dense", (), FormatChoice("dense", default_params("dense")))
     for number, variant in enumerate(spec.variant):
         for stages in stages_of(spec, variant):
             for choice in map(format_of, variant.format):
                 yield cell(variant.id or f"variant-{number + 1}", stages, choice)
+
+
+def replicate_of(spec: Spec, stages: tuple[Stage, ...]) -> int:
+    """A state's place among those that differ by the calibration seed only; the study's first seed is replicate 0."""
+    first = spec.data.calibration.seeds if spec.data.calibration else ()
+    seeds = dict.fromkeys([*first, *(each["seed"] for variant in spec.variant for each in calibrations(spec, variant))])
+    own = [stage.params["calibration"]["seed"] for stage in stages if "calibration" in stage.params]
+    return list(seeds).index(own[-1]) if own else 0
 
 
 def is_timed(spec: Spec, cell: Cell) -> bool:
@@ -136,7 +233,12 @@ def plan_key(spec: Spec, cell: Cell) -> str:
     timing = spec.metrics.latency.model_dump(mode="json", exclude={"variants"}) if cell.timed else None
     evaluation = spec.data.evaluation.model_dump(mode="json")
     hardware = spec.hardware.model_dump(mode="json", exclude={"threads"})
-    return digest([cell.node.key, asdict(cell.format), version, versions, evaluation, timing, hardware])[:16]
+    facts = [cell.node.key, asdict(cell.format), version, versions, evaluation, timing, hardware]
+    if spec.data.calibration is not None and {"reconstruction", "sensitivity"} & set(spec.metrics.use):
+        facts.append(first_calibration(spec.data.calibration))
+    if cell.is_reference and "sensitivity" in spec.metrics.use:
+        facts.append(spec.metrics.sensitivity.model_dump(mode="json"))
+    return digest(facts)[:16]
 
 
 def nodes_of(cells: tuple[Cell, ...]) -> tuple[Node, ...]:

@@ -8,22 +8,18 @@ on how many weights happen to be equal (half-precision weights have thousands of
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, Decimal
+import bisect
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from torch import Tensor
 
     from .contracts import Pattern
-
-
-def prune_count(numel: int, sparsity: Decimal) -> int:
-    """k = ⌊n·s⌋ in decimal arithmetic: 100 · 0.29 is 29, where binary floats say 28.999…"""
-    return int((numel * sparsity).to_integral_value(ROUND_FLOOR))
 
 
 def sortable(scores: Tensor) -> Tensor:
@@ -39,64 +35,60 @@ def sortable(scores: Tensor) -> Tensor:
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
 
 
-def prune_threshold(keys: Sequence[Tensor], count: int) -> tuple[int, int]:
+def prune_threshold(keys: Sequence[Tensor], count: int, sizes: Sequence[Tensor] | None = None) -> tuple[int, int]:
     """
-    The key of the `count`-th smallest of all `keys`, and how many of those equal to it are pruned.
+    The key at which the smallest of all `keys` reach `count` weights, and how many weights equal ones may still give.
 
-    A two-pass radix selection: exact, in memory of one matrix at a time, for any number of weights
-    (`torch.quantile` refuses more than 16 million, and sorting billions would need them all at once).
+    A key stands for one weight, or for as many as `sizes` says. A two-pass radix selection: exact, in memory of one
+    matrix at a time, for any number of weights (`torch.quantile` refuses more than 16 million, and sorting billions
+    would need them all at once).
     """
+    flat_sizes = [None] * len(keys) if sizes is None else [size.flatten() for size in sizes]
     high = torch.zeros(1 << 16, dtype=torch.int64)
-    for key in keys:
-        high += torch.bincount((key.flatten() >> 16) + (1 << 15), minlength=1 << 16).cpu()
+    for key, size in zip(keys, flat_sizes, strict=True):
+        high += torch.bincount((key.flatten() >> 16) + (1 << 15), size, minlength=1 << 16).long().cpu()
     prefix = int(torch.searchsorted(high.cumsum(0), count))
     below = int(high[:prefix].sum())
     low = torch.zeros(1 << 16, dtype=torch.int64)
-    for key in keys:
+    for key, size in zip(keys, flat_sizes, strict=True):
         flat = key.flatten()
-        members = flat[(flat >> 16) == prefix - (1 << 15)]
-        low += torch.bincount(members & 0xFFFF, minlength=1 << 16).cpu()
+        inside = (flat >> 16) == prefix - (1 << 15)
+        members = None if size is None else size[inside]
+        low += torch.bincount(flat[inside] & 0xFFFF, members, minlength=1 << 16).long().cpu()
     suffix = int(torch.searchsorted(low.cumsum(0), count - below))
     below += int(low[:suffix].sum())
     return ((prefix - (1 << 15)) << 16) | suffix, count - below
 
 
-def smallest_masks(scores: Sequence[Tensor], count: int) -> list[Tensor]:
-    """Keep masks that prune exactly the `count` smallest scores of all tensors together."""
+def smallest_masks(scores: Sequence[Tensor], count: int, sizes: Sequence[Tensor] | None = None) -> list[Tensor]:
+    """
+    Keep masks that prune exactly the `count` smallest scores of all tensors together.
+
+    With `sizes`, the weights that each score stands for: the smallest scores, in order, as long as at most `count`
+    weights go with them.
+    """
     if count == 0:
         return [torch.ones_like(score, dtype=torch.bool) for score in scores]
     keys = [sortable(score) for score in scores]
-    threshold, ties = prune_threshold(keys, count)
+    threshold, left = prune_threshold(keys, count, sizes)
     masks = []
-    for key in keys:
+    for number, key in enumerate(keys):
         pruned = key < threshold
         equal = key == threshold
-        if ties:
-            first = equal & (equal.flatten().cumsum(0).view_as(equal) <= ties)
+        if left:
+            weights = equal if sizes is None else equal * sizes[number]
+            first = equal & (weights.flatten().cumsum(0).view_as(equal) <= left)
             pruned |= first
-            ties -= int(first.sum())
+            left = left - int(weights[first].sum()) if torch.equal(first, equal) else 0
         masks.append(~pruned)
     return masks
 
 
-def row_counts(rows: int, cols: int, sparsity: Decimal) -> Tensor:
-    """Prunes per row, (O,): equal up to one, by largest remainder, so that their sum is exactly ⌊O·I·s⌋."""
-    total = prune_count(rows * cols, sparsity)
-    counts = torch.full((rows,), total // rows if rows else 0, dtype=torch.int64)
-    counts[: total - int(counts.sum())] += 1
+def row_counts(rows: int, count: int) -> Tensor:
+    """Prunes per row, (O,): equal up to one, the first rows one more, so that their sum is exactly `count`."""
+    counts = torch.full((rows,), count // rows if rows else 0, dtype=torch.int64)
+    counts[: count - int(counts.sum())] += 1
     return counts
-
-
-def row_mask(score_OI: Tensor, sparsity: Decimal, compat: str = "exact") -> Tensor:
-    """
-    Weights of one output row compete with each other only (the comparison group of Wanda).
-
-    `compat="reference"` prunes int(I·s) of each row in binary floats, as Wanda's authors do.
-    """
-    rows, cols = score_OI.shape
-    if compat == "reference":
-        return mask_by_row(score_OI, torch.full((rows,), int(cols * float(sparsity))))
-    return mask_by_row(score_OI, row_counts(rows, cols, sparsity))
 
 
 def mask_by_row(score_OI: Tensor, counts: Tensor) -> Tensor:
@@ -142,23 +134,108 @@ def reference_masks(scores: Sequence[Tensor], sparsity: Decimal) -> list[Tensor]
     return [key > threshold for key in keys]
 
 
+def unit_shape(score_OI: Tensor, pattern: Pattern) -> tuple[int, int]:
+    """Rows and columns of a unit of this matrix."""
+    rows, cols = score_OI.shape
+    return {"row": (1, cols), "column": (rows, 1)}.get(pattern.unit, (pattern.height, pattern.width))
+
+
+def tiles(score_OI: Tensor, pattern: Pattern) -> tuple[Tensor, Tensor]:
+    """
+    Score and number of weights of every unit, (units down, units across) each.
+
+    A unit's score is the root of the mean of its weights' squared scores. For |W|·‖x‖ the squares add up to the output
+    error that removing the unit would cause if its weights acted alone; their mean is that error per weight removed. A
+    sum would remove the smaller tiles at the edge, and the shorter rows of another matrix, only because they are small.
+    In float64, where squares neither overflow nor vanish.
+    """
+    (rows, cols), (height, width) = score_OI.shape, unit_shape(score_OI, pattern)
+    padding = (0, -cols % width, 0, -rows % height)
+    padded = torch.nn.functional.pad(score_OI.double().square(), padding)
+    total = padded.view(padded.shape[0] // height, height, padded.shape[1] // width, width).sum((1, 3))
+    heights, widths = (
+        torch.tensor([min(unit, side - start) for start in range(0, side, unit)], device=score_OI.device)
+        for side, unit in ((rows, height), (cols, width))
+    )
+    size = heights[:, None] * widths
+    return (total / size).sqrt().float(), size
+
+
+def unit_masks(
+    scores: Sequence[Tensor], pattern: Pattern, scope: str, counts: Sequence[int], total: int
+) -> list[Tensor]:
+    """Keep masks (O, I) that remove whole rows, columns or tiles: in each comparison group within one of its count."""
+    found = [tiles(score, pattern) for score in scores]
+    if scope == "global":
+        units = smallest_masks([score for score, _ in found], total, [size for _, size in found])
+    elif scope == "row":
+        units = [banded(score, size, count) for (score, size), count in zip(found, counts, strict=True)]
+    else:
+        units = [smallest_masks([score], count, [size])[0] for (score, size), count in zip(found, counts, strict=True)]
+    return [spread_out(unit, score, pattern) for unit, score in zip(units, scores, strict=True)]
+
+
+def banded(score: Tensor, size: Tensor, count: int) -> Tensor:
+    """
+    Keep mask of units (bands, units across) that compete within their band of rows only.
+
+    Bands share `count` by their size. What a band cannot give in whole units is asked of the next one, so that the
+    matrix ends within one unit of `count`.
+    """
+    order = sortable(score).argsort(dim=1, stable=True)
+    removed = size.gather(1, order).cumsum(1).tolist()
+    until = (count * size.sum(1).cumsum(0) // size.sum()).tolist()
+    gone, numbers = 0, []
+    for band, share in zip(removed, until, strict=True):
+        numbers.append(bisect.bisect_right(band, share - gone))
+        gone += band[numbers[-1] - 1] if numbers[-1] else 0
+    return mask_by_row(score, torch.tensor(numbers))
+
+
+def spread_out(units: Tensor, score_OI: Tensor, pattern: Pattern) -> Tensor:
+    """From units to weights, (O, I)."""
+    rows, cols = score_OI.shape
+    height, width = unit_shape(score_OI, pattern)
+    return units.repeat_interleave(height, 0)[:rows].repeat_interleave(width, 1)[:, :cols].contiguous()
+
+
 def keep_masks(
-    scores: Sequence[Tensor], *, pattern: Pattern, scope: str = "layer", sparsity: Decimal | None = None, compat: str
+    scores: Sequence[Tensor],
+    *,
+    pattern: Pattern,
+    scope: str,
+    counts: Sequence[int],
+    sparsity: Decimal | None,
+    compat: str,
+    total: int | None = None,
 ) -> list[Tensor]:
     """
     One keep_mask per score matrix, (O, I) bool.
 
-    `scope` is the comparison group: "global" (all matrices), "layer" (one matrix) or "row" (one output row).
-    `compat="reference"` reproduces the papers' `<=` rule for "global" and "layer". Raises ValueError on NaN scores.
+    `scope` is the comparison group: "global" (all given matrices, of which `total` weights go: the sum of `counts`
+    unless another is given), "layer" (one matrix, of which its count goes) or "row" (one output row, or one band of
+    tiles: they share their matrix's count). N:M needs none of these. `compat="reference"` reproduces the papers' own
+    rules for single weights, from the `sparsity`. Raises ValueError on NaN scores.
     """
     if pattern.is_nm:
         return [nm_mask(score, pattern) for score in scores]
-    if sparsity is None:
-        raise ValueError("unstructured pruning needs a sparsity")
-    if scope == "row":
-        return [row_mask(score, sparsity, compat) for score in scores]
-    groups = [list(scores)] if scope == "global" else [[score] for score in scores]
+    total = sum(counts) if total is None else total
+    if pattern.unit:
+        return unit_masks(scores, pattern, scope, counts, total)
     if compat == "reference":
-        return [mask for group in groups for mask in reference_masks(group, sparsity)]
-    counts = [prune_count(sum(score.numel() for score in group), sparsity) for group in groups]
-    return [mask for group, count in zip(groups, counts, strict=True) for mask in smallest_masks(group, count)]
+        return reference(scores, scope, sparsity)
+    if scope == "global":
+        return smallest_masks(scores, total)
+    if scope == "row":
+        return [mask_by_row(score, row_counts(len(score), k)) for score, k in zip(scores, counts, strict=True)]
+    return [smallest_masks([score], count)[0] for score, count in zip(scores, counts, strict=True)]
+
+
+def reference(scores: Sequence[Tensor], scope: str, sparsity: Decimal | None) -> list[Tensor]:
+    """The papers' own rules: `<=` a threshold of all or of each, or int(I·s) of every row, as Wanda's authors do."""
+    if sparsity is None:
+        raise ValueError("the reference rule counts from a sparsity")
+    if scope == "row":
+        return [mask_by_row(each, torch.full((len(each),), int(each.shape[1] * float(sparsity)))) for each in scores]
+    groups = [list(scores)] if scope == "global" else [[score] for score in scores]
+    return [keep_mask for group in groups for keep_mask in reference_masks(group, sparsity)]

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from .contracts import Cell, Stage
     from .results.model import CellRecord, StageRecord
 
-KEYS = ("id", "variant", "model", "method", "pattern", "scope", "sparsity", "format", "replicate")
-"""What every cell can be selected by; a format's own parameters come on top."""
+KEYS = (
+    *("id", "variant", "model", "method", "pattern", "scope", "sparsity", "allocation", "calibration", "windows"),
+    *("seed", "propagate", "format", "replicate"),
+)
+"""What cells can be selected by (`calibration`, `windows` and `seed` are those of a method that needs data); a format's
+own parameters come on top."""
 
 Facts = dict[str, Any]
 
@@ -22,9 +26,24 @@ def pruning_facts(stages: Iterable[Stage] | Iterable[StageRecord]) -> Facts:
     """Method, pattern, scope and sparsity as asked for. N:M has no sparsity of its own here: select it by pattern."""
     for stage in stages:
         if stage.op == "prune":
-            asked = {key: stage.params[key] for key in ("pattern", "scope", "sparsity") if stage.params.get(key)}
-            return {"method": stage.entry, **asked}
+            keys = ("pattern", "scope", "sparsity", "propagate")
+            asked = {key: stage.params[key] for key in keys if stage.params.get(key)}
+            return {"method": stage.entry, **asked, **spread_facts(stage.params), **calibration_facts(stage.params)}
     return {}
+
+
+def spread_facts(params: Mapping[str, Any]) -> Facts:
+    """How the sparsity was spread over matrices; N:M and given masks have nothing to spread."""
+    if not params.get("sparsity"):
+        return {}
+    return {"allocation": (params.get("allocation") or {}).get("use", "uniform")}
+
+
+def calibration_facts(params: Mapping[str, Any]) -> Facts:
+    chosen = params.get("calibration")
+    if not chosen:
+        return {}
+    return {"calibration": chosen["source"], "windows": chosen["windows"], "seed": chosen["seed"]}
 
 
 def facts_of_cell(cell: Cell) -> Facts:

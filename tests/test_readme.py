@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsity_report import errors
+from sparsity_report import errors, registry
 from sparsity_report.cli import VERBS
 from sparsity_report.resources import folder
 from sparsity_report.spec.load import load_spec
@@ -19,7 +19,7 @@ def test_the_example_spec_is_valid(tmp_path):
     (example,) = re.findall(r"```toml\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "study.toml").write_text(example, encoding="utf-8")
 
-    assert len(load_spec(tmp_path / "study.toml").spec.variant) == 2
+    assert len(load_spec(tmp_path / "study.toml").spec.variant) == 3
 
 
 def test_every_command_is_one_that_exists():
@@ -29,7 +29,15 @@ def test_every_command_is_one_that_exists():
 
 
 def test_every_shipped_spec_is_in_the_table():
-    assert {file.stem for file in folder("specs").glob("*.toml")} == set(re.findall(r"^\| `(\w+)` \|", README, re.M))
+    table = README.partition("| spec that ships |")[2].partition("\n\n")[0]
+
+    assert {file.stem for file in folder("specs").glob("*.toml")} == set(re.findall(r"^\| `(\w+)` \|", table, re.M))
+
+
+def test_every_method_is_in_the_table():
+    table = README.partition("| method |")[2].partition("\n\n")[0]
+
+    assert set(registry.names("methods")) == set(re.findall(r"`([\w-]+)`", table))
 
 
 def test_the_exit_codes_are_those_of_the_code():

@@ -7,15 +7,27 @@ from decimal import Decimal
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sparsity_report.contracts import Pattern
-from sparsity_report.selection import keep_masks, nm_mask, prune_count, smallest_masks
+from sparsity_report.counting import prune_count, refuses
+from sparsity_report.selection import keep_masks, nm_mask, smallest_masks, tiles
 
 UNSTRUCTURED = Pattern()
 
 
 def masks(*scores: torch.Tensor, sparsity: str, scope: str = "layer", compat: str = "exact") -> list[torch.Tensor]:
-    return keep_masks(scores, pattern=UNSTRUCTURED, scope=scope, sparsity=Decimal(sparsity), compat=compat)
+    asked = Decimal(sparsity)
+    return keep_masks(
+        scores,
+        pattern=UNSTRUCTURED,
+        scope=scope,
+        counts=[prune_count(score.numel(), asked) for score in scores],
+        total=prune_count(sum(score.numel() for score in scores), asked),
+        sparsity=asked,
+        compat=compat,
+    )
 
 
 def pruned(mask: torch.Tensor) -> int:
@@ -64,7 +76,7 @@ def test_half_precision_is_ranked_exactly_and_never_over_pruned():
         assert prune_count(4096, Decimal("0.3")) == pruned(mask)
 
 
-@pytest.mark.parametrize("count", [1, 777_777, 10_000_001])
+@pytest.mark.parametrize("count", [1, 10_000_001])
 def test_global_selection_over_twenty_million_scores_equals_numpy(count):
     """T4: exact beyond 2²⁴ elements, where torch.quantile refuses; against numpy.partition."""
     scores = torch.rand(20_000_000, generator=torch.Generator().manual_seed(count))
@@ -146,3 +158,181 @@ def test_tail_group_keeps_the_ceiling():
 def test_patterns_that_are_none_are_refused(text):
     with pytest.raises(ValueError, match=r"N:M|not a pattern"):
         Pattern.parse(text)
+
+
+def units(*scores: torch.Tensor, pattern: str, counts: list[int], scope: str = "layer") -> list[torch.Tensor]:
+    return keep_masks(
+        scores,
+        pattern=Pattern.parse(pattern),
+        scope=scope,
+        counts=counts,
+        total=sum(counts),
+        sparsity=None,
+        compat="exact",
+    )
+
+
+class TestUnits:
+    """Rows, columns and tiles go whole, in the order of the mean of their squared scores."""
+
+    SCORE = torch.tensor([[1.0, 2.0, 9.0, 1.0], [1.0, 2.0, 1.0, 1.0], [3.0, 3.0, 1.0, 2.0], [3.0, 3.0, 2.0, 2.0]])
+
+    def test_rows(self):
+        """By hand: mean squares 21.75, 1.75, 5.75, 6.5: row 1 goes, then row 2."""
+        (one,) = units(self.SCORE, pattern="row", counts=[4])
+        (two,) = units(self.SCORE, pattern="row", counts=[8])
+
+        assert one.all(1).tolist() == [True, False, True, True]
+        assert two.all(1).tolist() == [True, False, False, True]
+
+    def test_columns(self):
+        """By hand: sums of squares 20, 26, 87, 10: column 3 goes, then column 0."""
+        (two,) = units(self.SCORE, pattern="column", counts=[8])
+
+        assert two.any(0).tolist() == [False, True, True, False]
+
+    def test_tiles(self):
+        """By hand: sums of squares 10, 84 above, 36, 13 below: the tile of rows 0–1, columns 0–1 goes first."""
+        (one,) = units(self.SCORE, pattern="block:2x2", counts=[4])
+
+        assert (~one).nonzero().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+    def test_never_more_weights_than_asked(self):
+        """Seven weights are one tile of four: the second would take one too many."""
+        (mask,) = units(self.SCORE, pattern="block:2x2", counts=[7])
+
+        assert pruned(mask) == 4
+
+    def test_a_smaller_tile_at_the_edge_competes_by_its_mean(self):
+        """A sum would remove the edge tile because it has fewer weights, not because they matter less."""
+        score = torch.tensor([[1.0, 1.0, 1.2]])
+        (mask,) = units(score, pattern="block:1x2", counts=[2])
+
+        assert mask.tolist() == [[False, False, True]]
+        assert tiles(score, Pattern.parse("block:1x2"))[1].tolist() == [[2, 1]]
+
+    def test_globally_units_of_all_matrices_compete(self):
+        low, high = torch.ones(4, 2), 2 * torch.ones(3, 4)
+        first, second = units(low, high, pattern="row", counts=[4, 6], scope="global")
+
+        assert (pruned(first), pruned(second)) == (8, 0)
+
+    def test_in_every_band_of_rows_as_many(self):
+        """Scope row with tiles: each band of rows loses its share, however large its scores are."""
+        score = torch.cat([torch.rand(2, 8), 100 + torch.rand(2, 8)])
+        (mask,) = units(score, pattern="block:2x2", counts=[16], scope="row")
+
+        assert (~mask).sum(1).tolist() == [4, 4, 4, 4]
+
+    def test_in_bands_the_total_is_within_one_unit(self):
+        """Each of 3 bands of 4 tiles owes 10 of 16 weights: two tiles, three, two, so that 7 go and not 3 · 2."""
+        (mask,) = units(torch.rand(6, 8), pattern="block:2x2", counts=[30], scope="row")
+
+        assert (~mask).sum(1).tolist() == [4, 4, 6, 6, 4, 4]
+
+    def test_ties_are_broken_by_position(self):
+        (mask,) = units(torch.ones(4, 4), pattern="row", counts=[8])
+
+        assert mask.all(1).tolist() == [False, False, True, True]
+
+    @pytest.mark.parametrize("factor", [1e-30, 1e30])
+    def test_squares_neither_vanish_nor_overflow(self, factor):
+        """Gradient scores are tiny: their squares are no float32 any more."""
+        score = torch.rand(6, 8, generator=torch.Generator().manual_seed(0))
+        plain, scaled = (units(each, pattern="row", counts=[24])[0] for each in (score, score * factor))
+
+        assert torch.equal(plain, scaled)
+        assert pruned(scaled) == 24
+
+    def test_a_score_that_is_nan_is_refused(self):
+        with pytest.raises(ValueError, match="NaN"):
+            units(torch.full((2, 2), torch.nan), pattern="column", counts=[2])
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.data())
+    def test_they_go_in_order_while_they_fit(self, data):
+        """Against a loop over all units of all matrices; few different scores, so that many are equal."""
+        height, width = data.draw(st.tuples(st.integers(1, 4), st.integers(2, 4)))
+        sides = data.draw(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=3))
+        generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
+        scores = [torch.randint(0, 3, side, generator=generator).float() for side in sides]
+        total = data.draw(st.integers(0, sum(score.numel() for score in scores)))
+
+        found = keep_masks(
+            scores,
+            pattern=Pattern.parse(f"block:{height}x{width}"),
+            scope="global",
+            counts=[0] * len(scores),
+            total=total,
+            sparsity=None,
+            compat="exact",
+        )
+
+        corners = [
+            (number, row, col)
+            for number, (rows, cols) in enumerate(sides)
+            for row in range(0, rows, height)
+            for col in range(0, cols, width)
+        ]
+        tile = {(n, i, j): scores[n][i : i + height, j : j + width] for n, i, j in corners}
+        expected, left = [torch.ones_like(score, dtype=torch.bool) for score in scores], total
+        for n, i, j in sorted(corners, key=lambda corner: (tile[corner].square().double().mean().item(), corner)):
+            left -= tile[n, i, j].numel()
+            if left < 0:
+                break
+            expected[n][i : i + height, j : j + width] = False
+        assert [mask.tolist() for mask in found] == [mask.tolist() for mask in expected]
+
+    @pytest.mark.parametrize("unit", ["row", "column"])
+    def test_a_whole_unit_has_no_choice_within_a_row(self, unit):
+        assert f'pattern "{unit}"' in refuses(Pattern.parse(unit), "row")
+        assert not refuses(Pattern.parse("block:2x2"), "row")
+
+
+SENSIBLE = [
+    (pattern, scope)
+    for pattern in ("unstructured", "row", "column", "block:2x3")
+    for scope in ("global", "layer", "row")
+    if not refuses(Pattern.parse(pattern), scope)
+]
+
+
+@pytest.mark.parametrize(("pattern", "scope"), SENSIBLE)
+def test_sparsity_zero_leaves_everything(pattern, scope):
+    """T1: the papers' rule removes one weight even then."""
+    parsed = Pattern.parse(pattern)
+    (mask,) = keep_masks(
+        [torch.zeros(4, 7)], pattern=parsed, scope=scope, counts=[0], sparsity=Decimal(0), compat="exact"
+    )
+
+    assert mask.all()
+
+
+def test_matrices_that_compete_lose_the_sum_of_their_counts_unless_a_total_is_given():
+    """⌊N·s⌋ of both is 1 more than Σ⌊n·s⌋: nine weights each at one half."""
+    low, high = torch.arange(9.0).view(3, 3), torch.arange(9.0, 18.0).view(3, 3)
+
+    def lost(**more):
+        made = keep_masks(
+            [low, high], pattern=UNSTRUCTURED, scope="global", counts=[4, 4], sparsity=None, compat="exact", **more
+        )
+        return [pruned(mask) for mask in made]
+
+    assert lost() == [8, 0]
+    assert lost(total=9) == [9, 0]
+
+
+def test_the_reference_rule_needs_a_sparsity():
+    with pytest.raises(ValueError, match="counts from a sparsity"):
+        keep_masks(
+            [torch.ones(2, 2)], pattern=UNSTRUCTURED, scope="layer", counts=[2], sparsity=None, compat="reference"
+        )
+
+
+def test_scopes_give_different_masks():
+    """T5: per matrix and per row are different comparison groups; a row's mask has constant row sums."""
+    score = torch.rand(8, 16, generator=torch.Generator().manual_seed(0))
+    (by_layer,), (by_row,) = masks(score, sparsity="0.5", scope="layer"), masks(score, sparsity="0.5", scope="row")
+
+    assert set((~by_row).sum(1).tolist()) == {8}
+    assert set((~by_layer).sum(1).tolist()) != {8}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from sparsity_report.contracts import CorpusRequest, Text
 from sparsity_report.corpora import embedded
 from sparsity_report.errors import SpecError
-from sparsity_report.windows import cut, resolve_length
+from sparsity_report.windows import Encoding, cut, draw, resolve_length
 
 
 def text_of(words: str) -> Text:
@@ -103,3 +104,46 @@ def test_another_pythons_text_is_an_alert(monkeypatch):
     monkeypatch.setattr(embedded, "REFERENCE_SHA256", "another")
 
     assert "another Python version" in embedded.read(CorpusRequest()).alerts[0]
+
+
+class TestDrawnWindows:
+    """Calibration: some of all windows, by seed."""
+
+    def draw(self, tokens=100, **more):
+        encoding = Encoding(tuple(range(tokens)), (1,) * tokens, "no BOS")
+        return draw(encoding, **{"corpus": "c", "split": "", "length": 10, "count": 4, "seed": 0} | more)
+
+    def test_every_window_is_full_and_taken_once(self):
+        """T16: packed windows need no padding; without replacement no window counts twice."""
+        windows = self.draw()
+
+        assert windows.ids.shape == (4, 10)
+        starts = windows.ids[:, 0].tolist()
+        assert starts == sorted(set(starts))
+        assert torch.equal(windows.ids, windows.ids[:, :1] + torch.arange(10))
+        assert all(start % 10 == 0 for start in starts)
+
+    def test_a_seed_is_a_set_and_another_seed_another(self):
+        """T25: the fingerprint is that of the token ids: equal seeds are equal sets."""
+        assert self.draw(seed=1).token_ids_sha256 == self.draw(seed=1).token_ids_sha256
+        assert len({self.draw(seed=seed).token_ids_sha256 for seed in range(5)}) > 1
+        ids = self.draw(seed=1).ids
+        assert hashlib.sha256(ids.numpy().tobytes()).hexdigest() == self.draw(seed=1).token_ids_sha256
+
+    def test_all_windows_may_be_asked_for(self):
+        assert torch.equal(torch.arange(100).view(10, 10), self.draw(count=10).ids)
+
+    def test_a_short_text_is_refused_at_once(self):
+        """T24: no search for documents that are long enough, which a small corpus never ends."""
+        with pytest.raises(SpecError, match="has 10 windows of 10 tokens, 11 are asked for"):
+            self.draw(count=11)
+
+    def test_the_protocol_says_how_they_were_drawn(self):
+        assert "4 × 10 tokens drawn from 10 windows, seed 3" in self.draw(seed=3).protocol
+
+    def test_the_length_is_the_models_context_only_up_to_2048(self):
+        """T23: a nominal context of 131,072 tokens is no calibration length."""
+        assert resolve_length("max", 131072, "data.calibration.length") == 2048
+        assert resolve_length("max", 512, "data.calibration.length") == 512
+        with pytest.raises(SpecError, match=r"data\.calibration\.length"):
+            resolve_length(1024, 512, "data.calibration.length")

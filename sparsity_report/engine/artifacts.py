@@ -1,26 +1,41 @@
 """
-What is expensive to make again, kept in the run folder: keep masks (one bit a weight) and hidden states of a node.
+What is expensive to make again, kept in the run folder: pruned states and the hidden states of a node.
 
-Files are safetensors, written beside their name and renamed; a damaged one is treated as absent.
+A pruned state is its keep masks (one bit a weight), the kept values of matrices whose weights were changed, the orders
+of in_features, and a note on how it came about. Files are safetensors, written beside their name and renamed; a
+damaged one is treated as absent. Matrices are read when they are asked for, so that a state costs no memory.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save, save_file
 
-from ..results.store import write_bytes
+from ..results.store import disk_problems, write_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor
 
+    from ..contracts import Pattern
     from .state import ModelState
+
+LIMIT_BYTES = 16 * 2**30
+"""A run folder's artifacts take no more than this: the longest unused are dropped, and made again when needed."""
+
+VALUES, ORDER = "/values", "/order"
+"""Suffixes of a matrix's kept values and of a module's permutation; keep masks stand under the plain path."""
 
 
 def path(folder: Path, key: str, what: str) -> Path:
@@ -40,22 +55,98 @@ def load_tensors(file: Path) -> dict[str, Tensor] | None:
         return None
 
 
-def pack_masks(state: ModelState) -> dict[str, Tensor]:
-    """Keep masks as little-endian bits."""
-    return {
-        name: torch.from_numpy(np.packbits(mask.cpu().numpy(), bitorder="little"))
-        for name, mask in state.keep_masks.items()
-    }
+@dataclass(frozen=True)
+class Lazy(Mapping[str, "torch.Tensor"]):
+    """Tensors by name, each made when it is asked for."""
+
+    names: tuple[str, ...]
+    make: Callable[[str], Tensor]
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self.names:
+            raise KeyError(name)
+        return self.make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
-def unpack_masks(state: ModelState, packed: dict[str, Tensor]) -> dict[str, Tensor] | None:
-    """The masks of the state's targets; None if they do not fit."""
-    masks = {}
-    for matrix in state.targets:
-        rows, cols = matrix.shape.rows, matrix.shape.cols
-        bits = packed.get(matrix.shape.path)
-        if bits is None or bits.numel() != -(-rows * cols // 8):
-            return None
-        flat = np.unpackbits(bits.numpy(), count=rows * cols, bitorder="little")
-        masks[matrix.shape.path] = torch.from_numpy(flat).bool().view(rows, cols)
-    return masks
+def pack(keep_mask: Tensor) -> Tensor:
+    """Little-endian bits."""
+    return torch.from_numpy(np.packbits(keep_mask.cpu().numpy(), bitorder="little"))
+
+
+def unpack(bits: Tensor, rows: int, cols: int) -> Tensor:
+    """(O, I) bool."""
+    flat = np.unpackbits(bits.numpy(), count=rows * cols, bitorder="little")
+    return torch.from_numpy(flat).bool().view(rows, cols)
+
+
+def save_state(file: Path, state: ModelState, note: Mapping[str, Any]) -> None:
+    """The state and a note of plain data, atomically. Raises EnvironmentProblem when the disk is full."""
+    tensors = {name: pack(mask) for name, mask in state.keep_masks.items()}
+    for name, weight in state.changed_weights.items():
+        tensors[name + VALUES] = weight[state.keep_masks[name]].cpu()
+    tensors |= {name + ORDER: order.to(torch.int32).cpu() for name, order in state.permutations.items()}
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    with disk_problems(file):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, partial, {"note": json.dumps(note)})
+            partial.replace(file)
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+    trim(file)
+
+
+def load_state(file: Path, dense: ModelState, pattern: Pattern) -> tuple[ModelState, dict[str, Any]] | None:
+    """The kept state of the dense model and its note; None if there is none, or it does not fit."""
+    try:
+        kept: Any = safe_open(file, "pt")  # safetensors annotates nothing here
+        note = json.loads(kept.metadata()["note"])
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError):
+        return None
+    shapes = {matrix.shape.path: (matrix.shape.rows, matrix.shape.cols) for matrix in dense.targets}
+    names = frozenset(kept.keys())
+    sizes = {name: kept.get_slice(name).get_shape() for name in shapes if name in names}
+    if any(sizes.get(name) != [-(-rows * cols // 8)] for name, (rows, cols) in shapes.items()):
+        return None
+    with contextlib.suppress(OSError):
+        file.touch()
+
+    def tensor(name: str) -> Tensor:
+        found: Tensor = kept.get_tensor(name)
+        return found
+
+    def keep_mask(name: str) -> Tensor:
+        return unpack(tensor(name), *shapes[name])
+
+    def weight(name: str) -> Tensor:
+        values = tensor(name + VALUES)
+        return values.new_zeros(shapes[name]).masked_scatter_(keep_mask(name), values)
+
+    changed = tuple(name for name in shapes if name + VALUES in names)
+    orders = tuple(name.removesuffix(ORDER) for name in names if name.endswith(ORDER))
+    state = replace(
+        dense,
+        pattern=pattern,
+        keep_masks=Lazy(tuple(shapes), keep_mask),
+        changed_weights=Lazy(changed, weight),
+        permutations=Lazy(orders, lambda name: tensor(name + ORDER).long()),
+    )
+    return state, note
+
+
+def trim(newest: Path, limit: int = LIMIT_BYTES) -> None:
+    """Drops the longest unused files beside `newest` until all together take at most `limit` bytes."""
+    with contextlib.suppress(OSError):
+        files = sorted(newest.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
+        total = 0
+        for file in files:
+            total += file.stat().st_size
+            if total > limit and file != newest:
+                file.unlink()

@@ -18,15 +18,13 @@ from torch import Tensor, nn
 
 from .. import registry
 from ..errors import SparsityReportError
-from .variant import shared_copy
+from ..models.blocks import HeadCapture, batches, device_of, head_path, shared_copy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TOKENS_AT_ONCE = 128
 """Positions whose logits exist at one time: with 50,000 tokens of vocabulary, 26 MB of float32."""
-
-TOKENS_PER_FORWARD = 512
 
 HEAD_TOLERANCE = 1e-2
 """Largest difference, relative to the largest logit, between the head applied here and the model's own logits: above
@@ -82,38 +80,11 @@ class Behaviour:
     head: nn.Module
 
 
-class _Capture(nn.Module):
-    """Stands where the head was: keeps what the head would receive."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        self.seen = hidden
-        return hidden[..., :1]
-
-
-def head_path(model: nn.Module) -> str:
-    """Where the output projection is. Raises SparsityReportError for a model without one."""
-    head = model.get_output_embeddings()  # type: ignore[operator]  # nn.Module's attributes are untyped; transformers defines it
-    for path, module in model.named_modules():
-        if module is head:
-            return str(path)
-    raise SparsityReportError(f"{type(model).__name__} has no output projection: it is no causal language model")
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Where the model's first parameter is."""
-    return next(model.parameters()).device
-
-
-def batches(windows: Tensor) -> tuple[Tensor, ...]:
-    """Windows (N, L, …) in the batches in which every model here runs them."""
-    return torch.split(windows, max(1, TOKENS_PER_FORWARD // windows.shape[1]))
-
-
 @torch.inference_mode()
 def forward_hidden(model: nn.Module, ids_NL: Tensor) -> Behaviour:
     """One forward over all windows without the head, which the closing pass applies."""
     path = head_path(model)
-    body, capture = shared_copy(model), _Capture()
+    body, capture = shared_copy(model), HeadCapture()
     body.set_submodule(path, capture)
     collected = []
     for batch in batches(ids_NL):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from .. import registry
+from .. import contamination, registry
 from ..accounting import VALUE_BYTES, byte_curve
 from ..contracts import GROUPS, FormatChoice, Pattern
 from ..corpora.text import read_files
 from ..results.environment import anonymous
 from ..results.model import (
+    Alert,
     ByteCurve,
     DataRecord,
     EntryRecord,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ..spec.load import LoadedSpec
     from ..spec.model import Model, Spec
     from ..windows import Windows
+    from .prepare import Prepared
 
 
 def lock(results: Results) -> dict[str, object]:
@@ -89,27 +91,28 @@ def matrix_records(matrices: Sequence[MatrixShape], targets: frozenset[str]) -> 
     )
 
 
-def curve_label(choice: FormatChoice, pattern: Pattern) -> str:
-    """ "CSR, 32-bit indices" or "2:4 packed"."""
+def curve_label(choice: FormatChoice, pattern: Pattern, permuted: bool = False) -> str:
+    """ "CSR, 32-bit indices", "2:4 packed" or "2:4 packed, permuted"."""
     if choice.entry == "csr":
         return f"CSR, {choice.params['index'].removeprefix('int')}-bit indices"
-    return choice.entry if not pattern.is_nm else f"{pattern} packed"
+    return choice.entry if not pattern.is_nm else f"{pattern} packed{', permuted' if permuted else ''}"
 
 
 def byte_curves(shapes: Sequence[MatrixShape], cells: Iterable[Cell], dtype: str) -> tuple[ByteCurve, ...]:
     """One curve for each compressed format of the study, and CSR in any case."""
     wanted = {
-        (entry, str(params), "unstructured"): (FormatChoice(entry, params), Pattern())
+        (entry, str(params), "unstructured", False): (FormatChoice(entry, params), Pattern(), False)
         for entry, params in ALWAYS_CURVED
     }
     for cell in cells:
         if cell.format.entry not in ("dense", "masked"):
             pattern = cell.node.stages[-1].pattern
             shown = Pattern() if cell.format.entry != "nm" else pattern
-            wanted[cell.format.entry, str(cell.format.params), str(shown)] = (cell.format, shown)
+            permuted = shown.is_nm and bool(cell.node.stages[-1].params.get("permute"))
+            wanted[cell.format.entry, str(cell.format.params), str(shown), permuted] = (cell.format, shown, permuted)
     return tuple(
-        byte_curve(shapes, choice, curve_label(choice, pattern), VALUE_BYTES[dtype], pattern)
-        for choice, pattern in wanted.values()
+        byte_curve(shapes, choice, curve_label(choice, pattern, permuted), VALUE_BYTES[dtype], pattern, permuted)
+        for choice, pattern, permuted in wanted.values()
     )
 
 
@@ -143,10 +146,13 @@ def model_record(
         vocabulary=shape.vocabulary,
         context=shape.context,
         activation=shape.activation,
+        attention=getattr(loaded.model.config, "_attn_implementation", None) or "",
         tied_embeddings=shape.tied_embeddings,
         groups=tuple(groups),
         matrices=matrix_records(shape.matrices, frozenset(each.path for each in shapes)),
         byte_curves=byte_curves(shapes, cells, model.dtype),
+        targets=tuple(each.path for each in shapes),
+        target_numel=tuple(each.numel for each in shapes),
     )
 
 
@@ -167,13 +173,29 @@ def absent_model(model: Model) -> ModelRecord:
     )
 
 
-def data_record(spec: Spec, model: str, text: Text, windows: Windows) -> DataRecord:
-    """The evaluation text as it was cut for a model's tokenizer."""
+def data_records(spec: Spec, prepared: Prepared) -> list[DataRecord]:
+    """The texts as they were cut for a model's tokenizer: evaluation first, then every calibration set."""
+    model = prepared.model.name
+    return [
+        data_record("evaluation", spec.data.evaluation.source, model, prepared.text, prepared.windows),
+        *(
+            data_record("calibration", each.asked["source"], model, each.text, each.windows).model_copy(
+                update={"seed": each.asked["seed"], "curation": each.curation}
+            )
+            for each in prepared.calibration.values()
+        ),
+    ]
+
+
+def data_record(
+    role: Literal["evaluation", "calibration"], source: str, model: str, text: Text, windows: Windows
+) -> DataRecord:
+    """One text as it was cut."""
     count, length = windows.ids.shape
     return DataRecord(
-        role="evaluation",
-        corpus=spec.data.evaluation.source.partition(":")[0],
-        source=spec.data.evaluation.source,
+        role=role,
+        corpus=source.partition(":")[0],
+        source=source,
         model=model,
         protocol=windows.protocol,
         windows=count,
@@ -190,6 +212,18 @@ def data_record(spec: Spec, model: str, text: Text, windows: Windows) -> DataRec
     )
 
 
+def alerts(prepared: Prepared) -> list[Alert]:
+    """What the texts themselves say, and where calibration has seen what is evaluated."""
+    texts = [prepared.text, *(each.text for each in prepared.calibration.values())]
+    found = [Alert(text=text) for each in texts for text in each.alerts]
+    for each in prepared.calibration.values():
+        text = contamination.alert(
+            each.windows.ids, prepared.windows.ids, each.windows.protocol, prepared.windows.protocol
+        )
+        found += [Alert(text=text)] if text else []
+    return list(dict.fromkeys(found))
+
+
 def entry_record(kind: str, info: Info) -> EntryRecord:
     return EntryRecord(
         kind=kind,
@@ -199,6 +233,7 @@ def entry_record(kind: str, info: Info) -> EntryRecord:
         spoken=info.spoken,
         cite=info.cite,
         result_version=info.result_version,
+        traits=dict(info.traits),
     )
 
 
@@ -207,10 +242,14 @@ def entries(spec: Spec, cells: Sequence[Cell]) -> tuple[EntryRecord, ...]:
     used: dict[tuple[str, str], None] = {}
     for cell in cells:
         used |= {("method", stage.entry): None for stage in cell.node.stages}
+        chosen = [stage.params["allocation"]["use"] for stage in cell.node.stages if "allocation" in stage.params]
+        used |= {("allocation", name): None for name in chosen}
         used["format", cell.format.entry] = None
     used |= {("metric", name): None for name in spec.metrics.use}
-    used["corpus", spec.data.evaluation.source.partition(":")[0]] = None
-    kinds = {"method": "methods", "format": "formats", "metric": "metrics", "corpus": "corpora"}
+    calibration = spec.data.calibration.source if spec.data.calibration else ()
+    used |= {("corpus", source.partition(":")[0]): None for source in (spec.data.evaluation.source, *calibration)}
+    kinds = {kind: kind + "s" for kind in ("method", "format", "metric")}
+    kinds |= {"corpus": "corpora", "allocation": "allocation"}
     return tuple(entry_record(kind, registry.get(kinds[kind], name).INFO) for kind, name in used)
 
 

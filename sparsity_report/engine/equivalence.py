@@ -14,8 +14,9 @@ import torch
 
 from ..contracts import Info, Quantity
 from ..metrics._record import record
+from ..models.blocks import batches, device_of
 from ..results.model import CheckRecord
-from .behaviour import apply_head, batches, device_of, forward_hidden
+from .behaviour import apply_head, forward_hidden
 from .nodes import MASKED
 from .variant import build
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from ..contracts import Cell
-    from ..results.model import Measurement, Status
+    from ..contracts import Cell, Node
+    from ..results.model import Measurement, NodeRecord, Status
     from ..spec.model import Latency, Spec
     from .nodes import NodeResult
     from .prepare import Prepared
@@ -29,11 +29,16 @@ if TYPE_CHECKING:
 QUICK = {"runs": 3, "seconds": 0.0}
 
 
+def stage_records(node: Node) -> tuple[StageRecord, ...]:
+    """The stages as `results.json` names them."""
+    return tuple(
+        StageRecord(op=stage.op, entry=stage.entry, params=stage.params, seed=stage.seed) for stage in node.stages
+    )
+
+
 def variant_record(cell: Cell) -> VariantRecord:
     """The cell as `results.json` names it."""
-    stages = tuple(
-        StageRecord(op=stage.op, entry=stage.entry, params=stage.params, seed=stage.seed) for stage in cell.node.stages
-    )
+    stages = stage_records(cell.node)
     chosen = FormatRecord(entry=cell.format.entry, params=cell.format.params)
     return VariantRecord(id=cell.variant, model=cell.node.model, stages=stages, format=chosen, replicate=cell.replicate)
 
@@ -94,8 +99,23 @@ def status_of(node: NodeResult, fallback: tuple[str, str, int] | None) -> tuple[
     return "ok", ""
 
 
+def pruning_records(spec: Spec, made: NodeRecord | None) -> list[Measurement]:
+    """What making the state cost and how well it reconstructs: the same for every format of a node."""
+    families = [registry.get("metrics", name) for name in spec.metrics.use]
+    return [
+        record for each in families if each.LEVEL == "pruning" and made is not None for record in each.measure(made)
+    ]
+
+
 def execute(
-    spec: Spec, prepared: Prepared, cell: Cell, state: ModelState, node: NodeResult, anchor: str, quick: bool
+    spec: Spec,
+    prepared: Prepared,
+    cell: Cell,
+    state: ModelState,
+    node: NodeResult,
+    made: NodeRecord | None,
+    anchor: str,
+    quick: bool,
 ) -> tuple[CellRecord, dict[str, Any]]:
     """The finished cell and its bulk data."""
     started = time.monotonic()
@@ -103,7 +123,11 @@ def execute(
     module, variant = registry.need("formats", cell.format.entry), build(state, cell.format)
     fallback = module.fallback(spec.hardware.device, prepared.model.dtype, list(variant.tensors.values()))
     status, reason = status_of(node, fallback)
-    records = [*structure_records(spec, prepared, state, variant), *node.measurements]
+    records = [
+        *structure_records(spec, prepared, state, variant),
+        *pruning_records(spec, made),
+        *node.measurements,
+    ]
     samples: dict[str, Any] = {}
     model = prepared.dense.model if cell.is_reference else variant.model
     if fallback is None or fallback[0] != "not executed":
@@ -119,7 +143,10 @@ def execute(
         status=status,
         reason=reason,
         metrics=tuple(records),
-        fallbacks=(Fallback(what=fallback[0], why=fallback[1], count=fallback[2]),) if fallback else (),
+        fallbacks=(
+            *(made.fallbacks if made is not None else ()),
+            *((Fallback(what=fallback[0], why=fallback[1], count=fallback[2]),) if fallback else ()),
+        ),
         seconds=round(node.seconds + time.monotonic() - started, 3),
         peak_memory_bytes=peak_bytes(),
     )

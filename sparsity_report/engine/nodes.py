@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from .. import registry
 from ..contracts import FormatChoice
+from ..models.blocks import device_of, head_path
 from ..planning import digest
-from ..results.model import Measurement
+from ..results.model import Measurement, Record
 from ..results.store import read_json, write_json
 from . import artifacts
-from .behaviour import Behaviour, check_head, closing_pass, device_of, forward_hidden, head_path
-from .state import ModelState, reach
+from .behaviour import Behaviour, check_head, closing_pass, forward_hidden
+from .evidence import evidence_for
+from .pruning import Sight, prune
 from .variant import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ..contracts import Node
+    from ..contracts import Node, Stage
     from ..spec.model import Spec
     from .prepare import Prepared
+    from .state import ModelState
 
 ENGINE_VERSION = 1
 """Raise it when the engine's own arithmetic changes numbers: everything cached is redone."""
 
 MASKED = FormatChoice("masked")
+
+
+class Note(Record):
+    """How a pruned state came about; kept beside it. `requested` is by target, empty where targets compete."""
+
+    requested: tuple[float, ...] = ()
+    fallbacks: dict[str, int] = Field(default_factory=dict)
+    seconds: float = 0.0
+    peak_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,8 +58,9 @@ def behaviour_families(spec: Spec) -> tuple[str, ...]:
 
 
 def mask_key(prepared: Prepared, node: Node) -> str:
-    """What the masks depend on: the plan and the weights that were really loaded."""
-    return digest([ENGINE_VERSION, node.key, prepared.loaded.revision])[:16]
+    """What a pruned state depends on: the plan, the weights that were really loaded, and the calibration tokens."""
+    seen = [each.windows.token_ids_sha256 for stage in node.stages if (each := prepared.calibration_of(stage))]
+    return digest([ENGINE_VERSION, node.key, prepared.loaded.revision, *seen])[:16]
 
 
 def behaviour_key(spec: Spec, prepared: Prepared, node: Node) -> str:
@@ -54,23 +69,43 @@ def behaviour_key(spec: Spec, prepared: Prepared, node: Node) -> str:
     return digest([mask_key(prepared, node), prepared.windows.token_ids_sha256, versions])[:16]
 
 
-def state_of(prepared: Prepared, node: Node, folder: Path) -> ModelState:
-    """The node's state: its masks from the run folder, or pruned now and kept there."""
-    file = artifacts.path(folder, mask_key(prepared, node), "masks")
+def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[ModelState, Note]:
+    """The node's state and how it came about: from the run folder, or pruned now and kept there."""
     if not node.stages:
-        return prepared.dense
-    packed = artifacts.load_tensors(file)
-    masks = None if packed is None else artifacts.unpack_masks(prepared.dense, packed)
-    if masks is not None:
-        return replace(prepared.dense, pattern=node.stages[-1].pattern, keep_masks=masks)
-    state = reach(prepared.dense, node)
-    artifacts.save_tensors(file, artifacts.pack_masks(state))
-    return state
+        return prepared.dense, Note()
+    file = artifacts.path(folder, mask_key(prepared, node), "state")
+    kept = artifacts.load_state(file, prepared.dense, node.stages[-1].pattern)
+    if kept is not None:
+        return kept[0], Note.model_validate(kept[1])
+    state, fallbacks = prepared.dense, dict[str, int]()
+    requested: tuple[float, ...] = ()
+    seconds, peak = 0.0, 0
+    for stage in node.stages:
+        made = prune(state, stage, sight_of(spec, prepared, stage, folder))
+        state, requested = made.state, made.requested
+        fallbacks = {what: fallbacks.get(what, 0) + made.fallbacks.get(what, 0) for what in fallbacks | made.fallbacks}
+        seconds, peak = seconds + made.seconds, max(peak, made.peak_memory_bytes or 0)
+    note = Note(requested=requested, fallbacks=fallbacks, seconds=seconds, peak_memory_bytes=peak or None)
+    artifacts.save_state(file, state, note.model_dump(mode="json"))
+    kept = artifacts.load_state(file, prepared.dense, state.pattern)  # reads matrices when asked: frees the memory
+    return (state if kept is None else kept[0]), note
+
+
+def sight_of(spec: Spec, prepared: Prepared, stage: Stage, folder: Path) -> Sight:
+    """What the stage may look at."""
+    calibration = prepared.calibration_of(stage)
+    return Sight(
+        source=prepared.blocks,
+        ids_NL=None if calibration is None else calibration.windows.ids,
+        evidence=lambda stage: evidence_for(prepared, spec.metrics.sensitivity, stage, folder),
+        folder=prepared.folder,
+        offline=prepared.offline,
+    )
 
 
 def run_node(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> Behaviour:
     """Prunes and runs the node over all windows; what an interrupted run left is taken up again."""
-    state = state_of(prepared, node, folder)
+    state, _ = state_of(spec, prepared, node, folder)
     model = build(state, MASKED).model if node.stages else state.model
     file = artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden")
     kept = artifacts.load_tensors(file)

@@ -2,45 +2,115 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .. import registry
 from ..contracts import CorpusRequest, ModelRequest
+from ..curation import curate
 from ..errors import EnvironmentProblem, Problem, SpecError
 from ..models.anatomy import anatomy
+from ..models.blocks import ResidentBlocks, batches
 from ..models.loading import load
-from ..windows import QUICK_WINDOWS, cut, resolve_length
+from ..planning import digest, first_calibration
+from ..spec.model import Curation
+from ..windows import QUICK_WINDOWS, cut, draw, encode, resolve_length
 from .state import ModelState, targeted
 from .structure import zeros_by_parameter
 
 if TYPE_CHECKING:
-    from ..contracts import Text
+    from collections.abc import Sequence
+
+    from ..contracts import Cell, Stage, Text
     from ..models.loading import LoadedModel
-    from ..spec.model import Evaluation, Latency, Model, Spec
-    from ..windows import Windows
+    from ..spec.model import Calibration, Latency, Model, Spec
+    from ..windows import Encoding, Windows
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Calibration windows as a stage asks for them (`params["calibration"]`), the text, and what curation dropped."""
+
+    asked: dict[str, Any]
+    text: Text
+    windows: Windows
+    curation: dict[str, int]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model ready to be pruned and measured."""
+    """A model ready to be pruned and measured. `calibration` is by the digest of what was asked for."""
 
     model: Model
     loaded: LoadedModel
     dense: ModelState
+    blocks: ResidentBlocks
     text: Text
     windows: Windows
     dense_zeros: dict[str, int]
+    calibration: dict[str, CalibrationSet]
+    folder: str
+    offline: bool
+
+    def calibration_of(self, stage: Stage) -> CalibrationSet | None:
+        """The set on which a stage's method looks at the model; None for one that needs no data."""
+        asked = stage.params.get("calibration")
+        return None if asked is None else self.calibration[digest(asked)]
 
 
-def read_text(evaluation: Evaluation, folder: str, offline: bool) -> Text:
-    """The evaluation text. Raises EnvironmentProblem."""
-    corpus, _, argument = evaluation.source.partition(":")
-    request = CorpusRequest(argument, evaluation.split, offline, folder)
-    text: Text = registry.need("corpora", corpus).read(request)
+def read_text(source: str, split: str, folder: str, offline: bool) -> Text:
+    """A corpus as a spec names it. Raises EnvironmentProblem."""
+    corpus, _, argument = source.partition(":")
+    text: Text = registry.need("corpora", corpus).read(CorpusRequest(argument, split, offline, folder))
     return text
+
+
+def calibration_sets(
+    cells: Sequence[Cell], study: Calibration | None, loaded: LoadedModel, context: int | None, place: Place
+) -> dict[str, CalibrationSet]:
+    """
+    Every calibration set that the cells' stages ask for, each text read and tokenised once.
+
+    A study that has a calibration text but no method that needs one still gets its first set: reconstruction errors
+    and the sensitivity scan look at the model on it. Raises EnvironmentProblem and SpecError.
+    """
+    asked = {
+        digest(stage.params["calibration"]): stage.params["calibration"]
+        for cell in cells
+        for stage in cell.node.stages
+        if "calibration" in stage.params
+    }
+    if study is not None:
+        first = first_calibration(study)
+        asked = {digest(first): first} | asked
+    texts: dict[str, tuple[Text, dict[str, int], Encoding]] = {}
+    found = {}
+    for key, each in asked.items():
+        origin = digest([each["source"], each["split"], each["bos"], each["curate"]])
+        if origin not in texts:
+            dropped: dict[str, int] = {}
+            text = read_text(each["source"], each["split"], place.folder, place.offline)
+            if each["curate"]:
+                curated, dropped = curate(text.text, Curation.model_validate(each["curate"]))
+                text = replace(text, text=curated)
+            texts[origin] = (text, dropped, encode(text, loaded.tokenizer, each["bos"]))
+        text, dropped, encoding = texts[origin]
+        count = min(QUICK_WINDOWS, each["windows"]) if place.quick else each["windows"]
+        length = resolve_length(each["length"], context, "data.calibration.length")
+        windows = draw(encoding, corpus=each["source"], split=text.split, length=length, count=count, seed=each["seed"])
+        found[key] = CalibrationSet(each, text, windows, dropped)
+    return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where relative paths count from, whether the network may be used, and whether this is a rehearsal."""
+
+    folder: str
+    offline: bool
+    quick: bool
 
 
 def device_of(name: str) -> torch.device:
@@ -65,20 +135,35 @@ def check_latency(latency: Latency, context: int | None) -> None:
         )
 
 
-def prepare(spec: Spec, model: Model, *, folder: str, offline: bool, quick: bool) -> Prepared:
+def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Prepared:
     """
     Model, target and windows. Raises EnvironmentProblem (no model, no text) and SpecError (nothing matches, too short).
     """
-    device = device_of(spec.hardware.device)
+    device, folder, offline = device_of(spec.hardware.device), place.folder, place.offline
     loaded = load(ModelRequest(model.source, model.revision, model.dtype, offline, folder))
-    text = read_text(spec.data.evaluation, folder, offline)
+    evaluation = spec.data.evaluation
+    text = read_text(evaluation.source, evaluation.split, folder, offline)
     loaded.model.to(device)  # type: ignore[arg-type]  # transformers wraps `to` and loses its signature
     parts = anatomy(loaded.model)
-    evaluation = spec.data.evaluation
-    count = min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS) if quick else evaluation.windows
+    count = min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS) if place.quick else evaluation.windows
     length = resolve_length(evaluation.length, parts.shape.context)
     windows = cut(text, loaded.tokenizer, corpus=evaluation.source, length=length, count=count, bos=evaluation.bos)
     if "latency" in spec.metrics.use:
         check_latency(spec.metrics.latency, parts.shape.context)
-    dense = ModelState(loaded.model, parts, targeted(parts, spec.target))
-    return Prepared(model, loaded, dense, text, windows, zeros_by_parameter(loaded.model))
+    blocks = ResidentBlocks(loaded.model, parts.blocks_path)
+    calibration = calibration_sets(cells, spec.data.calibration, loaded, parts.shape.context, place)
+    if calibration or "sensitivity" in spec.metrics.use:
+        with torch.no_grad():
+            blocks.check(batches(windows.ids)[0])
+    return Prepared(
+        model=model,
+        loaded=loaded,
+        dense=ModelState(loaded.model, parts, targeted(parts, spec.target)),
+        blocks=blocks,
+        text=text,
+        windows=windows,
+        dense_zeros=zeros_by_parameter(loaded.model),
+        calibration=calibration,
+        folder=folder,
+        offline=offline,
+    )

@@ -10,28 +10,38 @@ import datetime
 import errno
 import fnmatch
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import registry
 from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
 from ..planning import node_key, nodes_of, plan_cells
-from ..results import environment, store
+from ..results import environment, published, store
 from ..results.expect import evaluate
 from ..results.model import Alert, CellRecord, Results, SpecRecord
 from . import describe, equivalence, kept, nodes
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
+from .evidence import sensitivity
 from .leaves import execute, unfinished
 from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
-from .prepare import prepare
+from .prepare import Place, prepare
+from .records import node_records, overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..contracts import Cell
-    from ..results.model import DataRecord, EnvironmentRecord, ModelRecord
+    from ..contracts import Cell, Stage
+    from ..results.model import (
+        DataRecord,
+        EnvironmentRecord,
+        ModelRecord,
+        NodeRecord,
+        OverlapRecord,
+        SensitivityRecord,
+    )
     from ..spec.load import LoadedSpec
     from ..spec.model import Model
     from .behaviour import Behaviour
@@ -71,6 +81,9 @@ class Gathered:
     models: list[ModelRecord] = field(default_factory=list)
     data: list[DataRecord] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    nodes: list[NodeRecord] = field(default_factory=list)
+    overlaps: list[OverlapRecord] = field(default_factory=list)
+    sensitivity: list[SensitivityRecord] = field(default_factory=list)
     peak_memory_bytes: int = 0
     problem: EnvironmentProblem | None = None
 
@@ -103,16 +116,18 @@ def reason_of(problem: Exception) -> str:
 
 
 def label(node: Node) -> str:
-    """ "magnitude global 30 %", "magnitude 2:4" or "dense"."""
-    return (
-        " + ".join(
-            f"{stage.entry} {stage.scope} {float(stage.sparsity or 0):.0%}".replace("%", " %")
-            if not stage.pattern.is_nm
-            else f"{stage.entry} {stage.pattern}"
-            for stage in node.stages
-        )
-        or "dense"
-    )
+    """ "magnitude global 30 %", "wanda 2:4", "given" or "dense"."""
+    return " + ".join(map(stage_label, node.stages)) or "dense"
+
+
+def stage_label(stage: Stage) -> str:
+    words = [stage.entry]
+    if stage.pattern.is_nm:
+        words.append(str(stage.pattern))
+    elif stage.sparsity is not None:
+        words += [stage.scope, f"{float(stage.sparsity) * 100:g} %"]
+    calibration = stage.params.get("calibration") or {}
+    return " ".join([*words, *([f"(calibration seed {calibration['seed']})"] if calibration.get("seed") else [])])
 
 
 def forward_nodes(
@@ -156,14 +171,16 @@ def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str,
     return results | {key: NodeResult(failure=reason) for key, reason in failures.items()}
 
 
-def run_leaf(run: Run, prepared: Prepared, cell: Cell, node: NodeResult, anchor: str) -> CellRecord:
+def run_leaf(
+    run: Run, prepared: Prepared, cell: Cell, node: NodeResult, made: NodeRecord | None, anchor: str
+) -> CellRecord:
     """One cell; whatever goes wrong with it becomes its reason."""
     if node.failure:
         return unfinished(cell, node.failure)
     started = time.monotonic()
     try:
-        state = nodes.state_of(prepared, cell.node, run.folder)
-        record, samples = execute(run.loaded.spec, prepared, cell, state, node, anchor, run.options.quick)
+        state, _ = nodes.state_of(run.loaded.spec, prepared, cell.node, run.folder)
+        record, samples = execute(run.loaded.spec, prepared, cell, state, node, made, anchor, run.options.quick)
     except Exception as problem:  # the one place where a cell's failure becomes data
         return unfinished(cell, reason_of(problem), round(time.monotonic() - started, 3))
     if samples:
@@ -193,10 +210,19 @@ def run_cells(run: Run, prepared: Prepared, planned: Sequence[Cell], gathered: G
     missing = [cell for cell in cells if cell.id not in records]
     run.notify(Message(f"{prepared.model.name}: {len(cells)} cells, {len(records)} of them finished before"))
     results = run_nodes(run, prepared, nodes_of(tuple(missing)))
-    gathered.peak_memory_bytes = max(gathered.peak_memory_bytes, peak_bytes() or 0)
+    failed = {key for key, result in results.items() if result.failure}
+    pruned = [node for node in nodes_of(tuple(cells)) if node.stages and node.key not in failed]
+    scan_blocks(run, prepared, cells, results, gathered)
+    made = node_records(run.loaded.spec, prepared, pruned, run.folder)
+    gathered.nodes += made.values()
+    gathered.overlaps += overlaps(run.loaded.spec, prepared, pruned, run.folder)
+    peaks = [peak_bytes() or 0, *(each.peak_memory_bytes or 0 for each in made.values())]
+    gathered.peak_memory_bytes = max(gathered.peak_memory_bytes, *peaks)
     anchor = next(cell.id for cell in cells if cell.is_reference)
     for number, cell in enumerate(missing, start=1):
-        record = records[cell.id] = run_leaf(run, prepared, cell, results[cell.node.key], anchor)
+        record = records[cell.id] = run_leaf(
+            run, prepared, cell, results[cell.node.key], made.get(cell.node.key), anchor
+        )
         kept.keep(run, prepared, cell, record)
         event = CellFinished(record.id, record.status, record.seconds, note(record), number, len(missing))
         run.notify(event)
@@ -204,11 +230,28 @@ def run_cells(run: Run, prepared: Prepared, planned: Sequence[Cell], gathered: G
     return [records[cell.id] for cell in cells]
 
 
+def scan_blocks(
+    run: Run, prepared: Prepared, cells: Sequence[Cell], results: dict[str, NodeResult], gathered: Gathered
+) -> None:
+    """The sensitivity scan, if the spec wants it: its values belong to the dense cell."""
+    if "sensitivity" not in run.loaded.spec.metrics.use:
+        return
+    run.notify(NodeStarted("sensitivity scan"))
+    found = sensitivity(prepared, run.loaded.spec.metrics.sensitivity, run.folder)
+    gathered.sensitivity.append(found)
+    for cell in cells:
+        if cell.is_reference and cell.node.key in results:
+            known = results[cell.node.key]
+            values = registry.get("metrics", "sensitivity").measure(found)
+            results[cell.node.key] = replace(known, measurements=(*known.measurements, *values))
+
+
 def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathered) -> None:
     """One model from loading to its last cell; out of reach, its cells are failed."""
     spec, options = run.loaded.spec, run.options
+    place = Place(str(run.loaded.folder), options.offline, options.quick)
     try:
-        prepared = prepare(spec, model, folder=str(run.loaded.folder), offline=options.offline, quick=options.quick)
+        prepared = prepare(spec, model, planned, place)
     except EnvironmentProblem as unreachable:
         gathered.problem = gathered.problem or unreachable
         reason = environment.anonymous(unreachable.message)
@@ -218,8 +261,8 @@ def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathere
     gathered.cells += run_cells(run, prepared, planned, gathered)
     dense = prepared.dense
     gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, planned))
-    gathered.data.append(describe.data_record(spec, model.name, prepared.text, prepared.windows))
-    gathered.alerts += [Alert(text=text) for text in prepared.text.alerts]
+    gathered.data += describe.data_records(spec, prepared)
+    gathered.alerts += describe.alerts(prepared)
 
 
 def run_study(loaded: LoadedSpec, folder: Path, options: Options, notify: Callable[[Event], None]) -> Results:
@@ -268,12 +311,16 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         entries=describe.entries(spec, cells),
         quantities=describe.quantities(spec),
         cells=tuple(gathered.cells),
+        nodes=tuple(gathered.nodes),
+        overlaps=tuple(gathered.overlaps),
+        sensitivity=tuple(gathered.sensitivity),
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
         alerts=tuple(dict.fromkeys(gathered.alerts)),
         seconds=round(time.monotonic() - clock, 3),
         peak_memory_bytes=gathered.peak_memory_bytes or None,
     )
-    results = results.model_copy(update={"checks": (*results.checks, *evaluate(spec.expect, results))})
+    checks = (*results.checks, *evaluate(spec.expect, results), *published.matches(results))
+    results = results.model_copy(update={"checks": checks})
     store.write(folder, results)
     store.write_json(folder / "spec.lock.json", describe.lock(results))
     failed = sum(record.status == "failed" for record in results.cells)

@@ -1,5 +1,5 @@
 """
-What differs from the dense model: keep masks, and nothing more.
+What differs from the dense model: keep masks, changed weights, reordered in_features, and nothing more.
 
 The dense weights stay where they are; a state is cheap to keep and to throw away.
 """
@@ -9,19 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .. import registry
 from ..contracts import Pattern
 from ..errors import Problem, SpecError
+from ..models import anatomy as anatomies
 from ..models.anatomy import Anatomy, Matrix, read, rows_of
-from ..selection import keep_masks
 from ..targeting import targeted_shapes
-from ..tasks import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
     from torch.nn import Module
 
-    from ..contracts import Node, Stage
     from ..spec.model import Target
 
 
@@ -30,19 +29,44 @@ UNSTRUCTURED = Pattern()
 
 @dataclass(frozen=True)
 class ModelState:
-    """A node's model: the dense one, with masks by matrix path. keep_masks are True where kept, (O, I)."""
+    """
+    A node's model: the dense one, with what its stages changed.
+
+    keep_masks (O, I) are True where kept; changed_weights (O, I) hold the weights that a method updated, 0 where
+    pruned; both by matrix path. permutations (I,) by module path are the orders of in_features in which a pattern N:M
+    holds.
+    """
 
     model: Module
     anatomy: Anatomy
     targets: tuple[Matrix, ...]
     pattern: Pattern = UNSTRUCTURED
-    keep_masks: dict[str, Tensor] = field(default_factory=dict)
+    keep_masks: Mapping[str, Tensor] = field(default_factory=dict)
+    changed_weights: Mapping[str, Tensor] = field(default_factory=dict)
+    permutations: Mapping[str, Tensor] = field(default_factory=dict)
 
     def weight_OI(self, matrix: Matrix) -> Tensor:
         """The matrix as this state has it, canonical (O, I); pruned weights are +0."""
-        weight = read(self.model, matrix)
-        mask = self.keep_masks.get(matrix.shape.path)
-        return weight if mask is None else weight.masked_fill(~mask.to(weight.device), 0.0)
+        path = matrix.shape.path
+        if path in self.changed_weights:
+            return self.changed_weights[path].to(read(self.model, matrix).device)
+        weight = read(self.model, matrix).detach()
+        if path not in self.keep_masks:
+            return weight
+        return weight.masked_fill(~self.keep_masks[path].to(weight.device), 0.0)
+
+    def module_weight_OI(self, path: str) -> Tensor:
+        """A whole module's weight as this state has it, (O, I): slices of a fused projection put together."""
+        parts = [matrix for matrix in self.anatomy.matrices if matrix.module == path]
+        weight = anatomies.module_weight_OI(self.model.get_submodule(path)).detach()
+        if not any(matrix.shape.path in self.keep_masks for matrix in parts):
+            return weight
+        if len(parts) == 1:
+            return self.weight_OI(parts[0])
+        whole = weight.clone()
+        for matrix in parts:
+            whole[rows_of(matrix)] = self.weight_OI(matrix)
+        return whole
 
 
 def targeted(anatomy: Anatomy, target: Target) -> tuple[Matrix, ...]:
@@ -65,42 +89,3 @@ def targeted(anatomy: Anatomy, target: Target) -> tuple[Matrix, ...]:
     if problems:
         raise SpecError(*problems)
     return matrices
-
-
-def prune(state: ModelState, stage: Stage) -> ModelState:
-    """The state after a prune stage: scores of what is not yet pruned, then exact masks."""
-    method = registry.need("methods", stage.entry)
-    own = {name: value for name, value in stage.params.items() if name in method.Params.model_fields}
-    params = method.Params.model_validate(own)
-    scores = [
-        method.score(state.weight_OI(matrix), Task(matrix.shape.path, stage.pattern, 0, seed=stage.seed), params)
-        for matrix in state.targets
-    ]
-    masks = keep_masks(
-        scores, pattern=stage.pattern, scope=stage.scope, sparsity=stage.sparsity, compat=stage.params["compat"]
-    )
-    by_path = {matrix.shape.path: mask for matrix, mask in zip(state.targets, masks, strict=True)}
-    return ModelState(state.model, state.anatomy, state.targets, stage.pattern, by_path)
-
-
-def reach(dense: ModelState, node: Node) -> ModelState:
-    """The dense state taken through all stages of the node."""
-    state = dense
-    for stage in node.stages:
-        state = prune(state, stage)
-    return state
-
-
-def module_keep_mask(state: ModelState, module_path: str, shape: tuple[int, int]) -> Tensor | None:
-    """The mask of a whole module, (O, I): slices of a fused projection put together. None if nothing is pruned."""
-    import torch
-
-    whole: Tensor | None = None
-    for matrix in state.anatomy.matrices:
-        mask = state.keep_masks.get(matrix.shape.path)
-        if matrix.module != module_path or mask is None:
-            continue
-        if whole is None:
-            whole = torch.ones(shape, dtype=torch.bool, device=mask.device)
-        whole[rows_of(matrix)] = mask
-    return whole

@@ -6,7 +6,6 @@ The copy shares every tensor that is not replaced with the dense model, so that 
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from .. import registry
-from ..models.anatomy import is_transposed, module_weight_OI
-from .state import module_keep_mask
+from ..models.anatomy import is_transposed
+from ..models.blocks import shared_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,14 +24,26 @@ if TYPE_CHECKING:
 
 
 class FormattedLinear(nn.Module):
-    """x Wᵀ + bias for x of shape (…, I), where W is held in a format's tensors and in nothing else."""
+    """
+    x Wᵀ + bias for x of shape (…, I), where W is held in a format's tensors and in nothing else.
 
-    def __init__(self, weight_OI: Tensor, bias: Tensor | None, choice: FormatChoice, pattern: Pattern) -> None:
+    `order_I` is the order of in_features in which the pattern holds, where that is not the model's own.
+    """
+
+    def __init__(
+        self,
+        weight_OI: Tensor,
+        bias: Tensor | None,
+        choice: FormatChoice,
+        pattern: Pattern,
+        order_I: Tensor | None = None,
+    ) -> None:
         super().__init__()
         module = registry.get("formats", choice.entry)
         self.entry, self.pattern, self.product = choice.entry, pattern, module.apply
         self.shape = (weight_OI.shape[0], weight_OI.shape[1])
-        for component, tensor in module.encode(weight_OI, pattern, module.Params.model_validate(choice.params)).items():
+        params = module.Params.model_validate(choice.params)
+        for component, tensor in module.encode(weight_OI, pattern, params, order_I).items():
             self.register_buffer(component, tensor)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
@@ -53,12 +64,6 @@ class Variant:
     executed: dict[str, int]
 
 
-def shared_copy(module: nn.Module) -> nn.Module:
-    """A copy of the module tree that owns no tensor: parameters and buffers are the original's."""
-    memo = {id(tensor): tensor for tensor in chain(module.parameters(), module.buffers())}
-    return copy.deepcopy(module, memo)
-
-
 def with_weight(original: nn.Module, weight_OI: Tensor) -> nn.Module:
     """The same kind of layer with another weight: zeros in place run the very kernel that dense runs."""
     layer = shared_copy(original)
@@ -66,24 +71,18 @@ def with_weight(original: nn.Module, weight_OI: Tensor) -> nn.Module:
     return layer
 
 
-def masked_weight_OI(state: ModelState, path: str) -> Tensor:
-    """A whole module's weight as the state has it, (O, I)."""
-    weight_OI = module_weight_OI(state.model.get_submodule(path)).detach()
-    mask = module_keep_mask(state, path, (weight_OI.shape[0], weight_OI.shape[1]))
-    return weight_OI if mask is None else weight_OI.masked_fill(~mask.to(weight_OI.device), 0.0)
-
-
 def build(state: ModelState, choice: FormatChoice) -> Variant:
     """The state executed in a format: the targeted layers hold only that format's tensors."""
     entry = registry.get("formats", choice.entry)
     variant = Variant(shared_copy(state.model).eval(), {}, {})
     for path in dict.fromkeys(matrix.module for matrix in state.targets):
-        original, weight_OI = state.model.get_submodule(path), masked_weight_OI(state, path)
+        original, weight_OI = state.model.get_submodule(path), state.module_weight_OI(path)
         if entry.IN_PLACE:
             layer = with_weight(original, weight_OI)
             variant.tensors[path] = {"dense": layer.get_parameter("weight")}
         else:
-            layer = FormattedLinear(weight_OI, original.bias, choice, state.pattern)  # type: ignore[arg-type]  # a Tensor or None
+            order_I = state.permutations.get(path)
+            layer = FormattedLinear(weight_OI, original.bias, choice, state.pattern, order_I)  # type: ignore[arg-type]  # a Tensor or None
             variant.tensors[path] = dict(layer.named_buffers())
         values = variant.tensors[path].get("values")
         variant.executed[path] = values.numel() if entry.SKIPS_ZEROS and values is not None else weight_OI.numel()

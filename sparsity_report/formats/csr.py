@@ -44,7 +44,9 @@ def refuses(pattern: Pattern) -> str:
     return ""
 
 
-def stored_bytes(rows: int, cols: int, kept: int, value_bytes: int, pattern: Pattern, params: Params) -> dict[str, int]:
+def stored_bytes(
+    rows: int, cols: int, kept: int, value_bytes: int, pattern: Pattern, params: Params, permuted: bool = False
+) -> dict[str, int]:
     return {
         "values": kept * value_bytes,
         "indices": kept * params.index_bytes,
@@ -52,7 +54,9 @@ def stored_bytes(rows: int, cols: int, kept: int, value_bytes: int, pattern: Pat
     }
 
 
-def encode(weight_OI: Tensor, pattern: Pattern, params: Params) -> dict[str, Tensor]:
+def encode(
+    weight_OI: Tensor, pattern: Pattern, params: Params, permutation_I: Tensor | None = None
+) -> dict[str, Tensor]:
     """Values in row-major order. Raises ValueError when int32 cannot number the nonzeros."""
     import torch
 

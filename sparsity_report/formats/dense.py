@@ -29,11 +29,15 @@ def refuses(pattern: Pattern) -> str:
     return ""
 
 
-def stored_bytes(rows: int, cols: int, kept: int, value_bytes: int, pattern: Pattern, params: Params) -> dict[str, int]:
+def stored_bytes(
+    rows: int, cols: int, kept: int, value_bytes: int, pattern: Pattern, params: Params, permuted: bool = False
+) -> dict[str, int]:
     return {"dense": rows * cols * value_bytes}
 
 
-def encode(weight_OI: Tensor, pattern: Pattern, params: Params) -> dict[str, Tensor]:
+def encode(
+    weight_OI: Tensor, pattern: Pattern, params: Params, permutation_I: Tensor | None = None
+) -> dict[str, Tensor]:
     return {"dense": weight_OI.contiguous()}
 
 

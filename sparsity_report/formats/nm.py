@@ -5,6 +5,9 @@ A position takes ⌈log₂ M⌉ bits; the positions of a row are one little-endi
 group of fewer than M columns is stored like a whole one. 2:4 in 16 bits takes 9/16 of the dense bytes (Mishra et al.,
 2021), 17/32 in 32 bits.
 
+Where the pattern holds in another order of in_features, groups are of neighbours in that order, the order is stored,
+and every call gathers x by it before the product: its bytes are counted and its time is measured like all others.
+
 On a CUDA device with compute capability 8.0, 2:4 in 16 bits runs on PyTorch's semi-structured tensors. Elsewhere there
 is no kernel for the packed form yet: each call unpacks the weights and multiplies densely, and the report says so.
 """
@@ -34,23 +37,31 @@ SKIPS_ZEROS = False
 """Unpacking per call multiplies by the zeros again; only CUDA's semi-structured product skips them."""
 
 
+INT16_COLUMNS = 2**15
+"""Columns whose numbers fit into 16 bits; those of a wider matrix are stored in 32."""
+
+
 class Params(NoParams):
     """The pattern is the stage's."""
 
 
 def refuses(pattern: Pattern) -> str:
-    if not pattern.is_nm:
-        return 'format "nm" needs a pattern N:M, such as pattern = "2:4"'
-    return ""
+    if pattern.is_nm:
+        return ""
+    whole = f'; "{pattern}" removes whole units, which "csr" and "masked" hold' if pattern.unit else ""
+    return f'format "nm" needs a pattern N:M, such as pattern = "2:4"{whole}'
 
 
 def position_bits(pattern: Pattern) -> int:
     return max(1, (pattern.m - 1).bit_length())
 
 
-def stored_bytes(rows: int, cols: int, kept: int, value_bytes: int, pattern: Pattern, params: Params) -> dict[str, int]:
+def stored_bytes(
+    rows: int, cols: int, kept: int, value_bytes: int, pattern: Pattern, params: Params, permuted: bool = False
+) -> dict[str, int]:
     slots = -(-cols // pattern.m) * pattern.n
-    return {"values": rows * slots * value_bytes, "positions": rows * -(-slots * position_bits(pattern) // 8)}
+    packed = {"values": rows * slots * value_bytes, "positions": rows * -(-slots * position_bits(pattern) // 8)}
+    return packed | ({"permutation": cols * (2 if cols <= INT16_COLUMNS else 4)} if permuted else {})
 
 
 def grouped(weight_OI: Tensor, pattern: Pattern) -> Tensor:
@@ -80,15 +91,23 @@ def unpack_positions(packed: Tensor, slots: int, bits: int) -> Tensor:
     return (stream.long() << torch.arange(bits, device=packed.device)).sum(-1)
 
 
-def encode(weight_OI: Tensor, pattern: Pattern, params: Params) -> dict[str, Tensor]:
+def encode(
+    weight_OI: Tensor, pattern: Pattern, params: Params, permutation_I: Tensor | None = None
+) -> dict[str, Tensor]:
     """Raises ValueError when a group has more than N nonzeros: nothing is dropped silently."""
+    import torch
+
+    if permutation_I is not None:
+        index = torch.int16 if len(permutation_I) <= INT16_COLUMNS else torch.int32
+        return {
+            **encode(weight_OI[:, permutation_I], pattern, params),
+            "permutation": permutation_I.to(weight_OI.device, index),
+        }
     groups = grouped(weight_OI, pattern)
     nonzero = groups != 0
     if int(nonzero.sum(-1).max() if nonzero.numel() else 0) > pattern.n:
         raise ValueError(f"a group of {pattern.m} weights has more than {pattern.n} nonzeros: it is not {pattern}")
     if runs_semi_structured(weight_OI, pattern):
-        import torch
-
         return {"semi_structured": torch.sparse.to_sparse_semi_structured(weight_OI.contiguous())}
     order = (~nonzero).int().argsort(dim=-1, stable=True)[..., : pattern.n].sort(dim=-1).values
     rows = weight_OI.shape[0]
@@ -99,8 +118,14 @@ def encode(weight_OI: Tensor, pattern: Pattern, params: Params) -> dict[str, Ten
 
 
 def decode(tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern) -> Tensor:
-    if "semi_structured" in tensors:
-        return tensors["semi_structured"].to_dense()
+    stored_OI = (
+        tensors["semi_structured"].to_dense() if "semi_structured" in tensors else unpack(tensors, shape, pattern)
+    )
+    return stored_OI[:, tensors["permutation"].long().argsort()] if "permutation" in tensors else stored_OI
+
+
+def unpack(tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern) -> Tensor:
+    """The packed weight as a matrix, its columns in the order in which they are stored."""
     rows, cols = shape
     values = tensors["values"]
     positions = unpack_positions(tensors["positions"], values.shape[1], position_bits(pattern))
@@ -130,7 +155,9 @@ def apply(
 ) -> Tensor:
     import torch
 
-    weight_OI = tensors["semi_structured"] if "semi_structured" in tensors else decode(tensors, shape, pattern)
+    if "permutation" in tensors:
+        x = x.index_select(-1, tensors["permutation"].int())
+    weight_OI = tensors["semi_structured"] if "semi_structured" in tensors else unpack(tensors, shape, pattern)
     return torch.nn.functional.linear(x, weight_OI, bias)
 
 

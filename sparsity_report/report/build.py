@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import cite, document, images, markup, names
+from . import cite, document, images, markup, names, replicates
 from .prose import (
     appendix,
     behaviour,
@@ -80,12 +80,13 @@ def _labelled_once(results: Results, section: Section) -> Section:
 
 
 def build(results: Results) -> ReportModel:
-    """Draw the figures, write the words, number everything."""
+    """Draw the figures, write the words, number everything; replicates are shown by their mean and spread."""
     from .figures import draw_all
 
-    drawings = draw_all(results)
-    sections = tuple(_labelled_once(results, write(results, drawings)) for write in SECTIONS)
-    glance, abstract = summary.at_a_glance(results), summary.abstract(results)
+    shown = replicates.pooled(results)
+    drawings = draw_all(shown)
+    sections = tuple(_labelled_once(shown, write(shown, drawings)) for write in SECTIONS)
+    glance, abstract = summary.at_a_glance(shown), summary.abstract(shown)
     numbering = document.number(sections, (abstract,), images.inline)
     references = tuple(map(cite.reference, numbering.citations))
     return ReportModel(

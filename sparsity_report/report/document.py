@@ -65,13 +65,14 @@ class Figure:
 class Entry:
     """
     A table cell. `pad` are digits that hold the place of missing decimals so that decimal points stand in a column;
-    `below` is a second, smaller line (an interval, a ratio); `sort` is what sorting uses.
+    `below` is a second, smaller line (an interval, a ratio); `sort` is what sorting uses; `best` is set in bold.
     """
 
     text: str
     below: str = ""
     pad: str = ""
     sort: float | None = None
+    best: bool = False
 
 
 @dataclass(frozen=True)

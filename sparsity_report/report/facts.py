@@ -7,12 +7,14 @@ Everything that prose and tables claim about size, behaviour and speed is decide
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..contracts import Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from ..results.model import ByteCurve, CellRecord, Condition, Measurement, ModelRecord, Results
+    from ..results.model import ByteCurve, CellRecord, Condition, Measurement, ModelRecord, Results, StageRecord
 
 Verdict = Literal["faster", "slower", "no difference"]
 
@@ -50,25 +52,60 @@ def nodes(cells: tuple[CellRecord, ...]) -> tuple[tuple[CellRecord, ...], ...]:
     return tuple(tuple(each) for each in by_node.values())
 
 
+def pruning(stages: Sequence[StageRecord]) -> StageRecord | None:
+    """The first pruning stage."""
+    return next((stage for stage in stages if stage.op == "prune"), None)
+
+
+def pattern_of(stages: Sequence[StageRecord]) -> Pattern:
+    """The sparsity pattern of the first pruning stage; unstructured without one."""
+    stage = pruning(stages)
+    return Pattern.parse(str(stage.params.get("pattern", "unstructured"))) if stage else Pattern()
+
+
+def asked(stages: Sequence[StageRecord]) -> float | None:
+    """The sparsity that the stages ask for on the target; N:M implies 1 − N/M. None without a pruning stage."""
+    stage, shape = pruning(stages), pattern_of(stages)
+    if shape.is_nm:
+        return 1 - shape.n / shape.m
+    sparsity = None if stage is None else stage.params.get("sparsity")
+    return None if sparsity is None else float(sparsity)
+
+
 def pattern(cell: CellRecord) -> str:
     """The sparsity pattern of the first pruning stage; "unstructured" without one."""
-    for stage in cell.variant.stages:
-        if stage.op == "prune":
-            return str(stage.params.get("pattern", "unstructured"))
-    return "unstructured"
+    return str(pattern_of(cell.variant.stages))
+
+
+def is_nm(cell: CellRecord) -> bool:
+    """Whether the pattern implies the sparsity."""
+    return pattern_of(cell.variant.stages).is_nm
 
 
 def requested(cell: CellRecord) -> float | None:
-    """The sparsity that the spec asks for on the target; N:M implies 1 − N/M. None without a pruning stage."""
-    for stage in cell.variant.stages:
-        if stage.op != "prune":
-            continue
-        kept, colon, group = pattern(cell).partition(":")
-        if colon:
-            return 1 - int(kept) / int(group)
-        sparsity = stage.params.get("sparsity")
-        return None if sparsity is None else float(sparsity)
-    return None
+    """The sparsity that the spec asks for on the target."""
+    return asked(cell.variant.stages)
+
+
+def calibration_of(stage: StageRecord) -> dict[str, Any]:
+    """What a stage says about its calibration text; empty where its method needs none."""
+    found = stage.params.get("calibration")
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def allocation_of(stage: StageRecord) -> str:
+    """The name of a stage's allocation rule; "uniform" without one."""
+    found = stage.params.get("allocation", "uniform")
+    return str(found.get("use", "uniform") if isinstance(found, dict) else found)
+
+
+def plain_state(stages: Sequence[StageRecord]) -> bool:
+    """One pruning stage as its method has it: uniform allocation, nothing permuted, blocks pruned as wholes."""
+    if [stage.op for stage in stages] != ["prune"]:
+        return False
+    params = stages[0].params
+    ordered = params.get("within_block", "together") == "in-order"
+    return allocation_of(stages[0]) == "uniform" and not params.get("permute") and not ordered
 
 
 def one_shot(cell: CellRecord) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from . import markup
+from . import markup, replicates
 
 if TYPE_CHECKING:
     from ..results.model import Results
@@ -39,13 +39,14 @@ def summary(results: Results) -> str:
     from .prose.checks import verdict_sentence
     from .result_tables import headline
 
-    table = headline(results)
+    shown = replicates.pooled(results)
+    table = headline(shown)
     template = environment().get_template("summary.md.j2")
     text = template.render(
         results=results,
-        glance=[markup.to_text(each) for each in words.at_a_glance(results)],
-        alerts=words.alerts(results),
-        verdict=markup.to_text(verdict_sentence(results)),
+        glance=[markup.to_text(each) for each in words.at_a_glance(shown)],
+        alerts=words.alerts(shown),
+        verdict=markup.to_text(verdict_sentence(shown)),
         columns=table.columns,
         rows=table.rows[:SUMMARY_ROWS],
         left_out=max(len(table.rows) - SUMMARY_ROWS, 0),

@@ -84,6 +84,12 @@ EQUATIONS = {
         r"\quad\Longleftrightarrow\quad p_t(k) > p_t(j)",
         "one logit exceeds another exactly when its exponential does, and so exactly when its probability does",
     ),
+    "jaccard": Equation(
+        r"J(A, B) \;=\; \dfrac{|A \cap B|}{|A \cup B|}, \qquad "
+        r"J_{\mathrm{chance}} \;=\; \dfrac{s_A s_B}{s_A + s_B - s_A s_B}",
+        "the Jaccard index of two sets of removed weights is the number of weights in both over the number in either; "
+        "by chance it is the product of the two sparsities over their sum minus their product",
+    ),
     "noise_floor": Equation(
         r"|R - 1| \;\leq\; \varepsilon \quad\Longrightarrow\quad \mathrm{no\ difference}",
         "a speed-up no further from one than the noise floor epsilon is no difference",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from . import replicates
 from .figures import cells
 from .markup import plain
 from .numbers import NBSP
@@ -28,6 +29,10 @@ METRICS = {
     "prefill_speedup": "prefill speed-up",
     "decode_speedup": "decode speed-up",
     "max_abs_logit_difference": "largest logit difference",
+    "perplexity_ratio": "ratio of perplexities",
+    "prune_seconds": "pruning time",
+    "nll_increase": "increase of the NLL by single blocks",
+    "prune_memory_bytes": "pruning memory",
 }
 
 
@@ -59,6 +64,11 @@ def state(results: Results, cell: CellRecord) -> str:
 def variant(results: Results, cell: CellRecord) -> str:
     """State and format: "magnitude 30 %, CSR"."""
     return "dense" if cell.is_reference else f"{state(results, cell)}, {storage_format(cell.variant.format)}"
+
+
+def repeats(cell: CellRecord) -> str:
+    """ "mean of 3 seeds" for a state that was repeated, else nothing."""
+    return f"mean of {replicates.seeds(cell)} seeds" if replicates.seeds(cell) > 1 else ""
 
 
 def capital(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from .replicates import PooledMeasurement
+
 if TYPE_CHECKING:
     from ..results.model import Measurement
 
@@ -71,32 +73,47 @@ def decimals_for(measurement: Measurement, scale: float = 1.0, fallback: int = 2
     Decimals that the interval supports, and at least three significant digits of the value.
 
     Two digits of the half width where it begins with less than 3.55, else one (the rule of the Particle Data Group).
+    Of several seeds it is the range of their values that counts, up to four significant digits.
     """
-    if measurement.ci is None:
+    seeds = _seed_range(measurement)
+    bounds = seeds or measurement.ci
+    if bounds is None:
         return fallback
-    half = (measurement.ci[1] - measurement.ci[0]) / 2 * scale
-    if half <= 0:
-        return fallback
-    exponent = math.floor(math.log10(half))
-    digits = 2 if half / 10**exponent < 3.55 else 1
+    half = (bounds[1] - bounds[0]) / 2 * scale
     value = abs(measurement.value or 0) * scale
     shown = 2 - math.floor(math.log10(value)) if value else 0
-    return min(max(digits - 1 - exponent, shown, 0), 6)
+    if half <= 0:
+        return max(shown, 0) if seeds else fallback
+    exponent = math.floor(math.log10(half))
+    digits = 2 if half / 10**exponent < 3.55 else 1
+    places = digits - 1 - exponent
+    return min(max(min(places, shown + 1) if seeds else places, shown, 0), 6)
+
+
+def _seed_range(measurement: Measurement) -> tuple[float, float] | None:
+    """Smallest and largest of several seeds."""
+    if not isinstance(measurement, PooledMeasurement) or measurement.low is None or measurement.high is None:
+        return None
+    return measurement.low, measurement.high
 
 
 def interval(measurement: Measurement, scale: float = 1.0, decimals: int | None = None) -> str:
-    """The 95 % interval as "[59.6, 63.2]", or "" where there is none."""
+    """The 95 % interval as "[59.6, 63.2]", or "" where there is none; of several seeds what they span, "59.6–63.2"."""
+    places = decimals_for(measurement, scale) if decimals is None else decimals
+    if (ends := _seed_range(measurement)) is not None:
+        return DASH.join(number(end * scale, places) for end in ends)
     if measurement.ci is None:
         return ""
-    places = decimals_for(measurement, scale) if decimals is None else decimals
     return f"[{', '.join(number(bound * scale, places) for bound in measurement.ci)}]"
 
 
 def with_interval(measurement: Measurement, scale: float = 1.0, unit: str = "", fallback: int = 2) -> str:
-    """Value and interval, "61.4 [59.6, 63.2]" with its unit; "not finite" for null."""
+    """Value and interval, "61.4 [59.6, 63.2]" with its unit, or "61.4 [60.9–61.8 over 3 seeds]"; null: "not finite"."""
     if measurement.value is None:
         return "not finite"
     places = decimals_for(measurement, scale, fallback)
     text = number(measurement.value * scale, places)
     unit = f"{NBSP}{unit}" if unit else ""
+    if isinstance(measurement, PooledMeasurement):
+        return f"{text}{unit} [{interval(measurement, scale, places)} over {measurement.seeds} seeds]"
     return f"{text}{unit} {interval(measurement, scale, places)}".rstrip()

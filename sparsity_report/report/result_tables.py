@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import facts, names, numbers
+from ..results.model import Fallback
+from . import facts, names, numbers, replicates
 from .columns import NONE, aligned, measured, share, size, text, without_empty
 from .document import Column, Entry, Row, Table
 from .markup import plain
@@ -38,6 +39,13 @@ def protocol_notes(results: Results) -> tuple[str, ...]:
     )
 
 
+def seeds_notes(results: Results) -> tuple[str, ...]:
+    """What stands in the rows of states that were repeated."""
+    if not any(replicates.seeds(cell) > 1 for cell in results.cells):
+        return ()
+    return ("Rows of several seeds have the mean, and below it smallest–largest of the seeds instead of an interval.",)
+
+
 def point_text(point: dict[str, Condition]) -> str:
     """A timed point in words: "batch 1, prompt 128"."""
     return ", ".join(f"{name} {value}" for name, value in point.items())
@@ -51,10 +59,48 @@ def unfinished_notes(results: Results) -> tuple[str, ...]:
         for cell in results.cells
         if cell.status != "ok"
     ]
+    for where, each in fallbacks(results):
+        notes.append(f"{names.capital(names.listing(shortened(where)))}: {plain(each.what)} ({plain(each.why)}).")
+    return tuple(dict.fromkeys(notes))
+
+
+NAMED = 3
+"""States that a list of many names."""
+
+
+def shortened(every: list[str]) -> list[str]:
+    """The first of many names, and how many more there are."""
+    if len(every) <= NAMED + 1:
+        return every
+    return [*every[:NAMED], f"{numbers.count(len(every) - NAMED)} more"]
+
+
+def fallbacks(results: Results) -> list[tuple[list[str], Fallback]]:
+    """Everything that did not happen as asked, once: the variants it befell, and the counts of all of them added."""
+    found: dict[tuple[str, str], dict[str, list[CellRecord]]] = {}
+    counts: dict[tuple[str, str], dict[str, int]] = {}
     for cell in results.cells:
         for each in cell.fallbacks:
-            notes.append(f"{names.capital(names.variant(results, cell))}: {plain(each.what)} ({plain(each.why)}).")
-    return tuple(dict.fromkeys(notes))
+            key = (each.what, each.why)
+            found.setdefault(key, {}).setdefault(cell.node, []).append(cell)
+            # Formats of one pruned state repeat what befell its pruning; that happened once.
+            counts.setdefault(key, {}).setdefault(cell.node, 0)
+            counts[key][cell.node] = max(counts[key][cell.node], each.count)
+    formats = {
+        node[0].node: len(node) for model in results.models for node in facts.nodes(facts.cells_of(results, model))
+    }
+    of_pruning = {(node.key, each.what, each.why) for node in results.nodes for each in node.fallbacks}
+    several = len(results.models) > 1
+    merged = []
+    for (what, why), by_node in found.items():
+        where = []
+        for node, cells in by_node.items():
+            whole = len(cells) == formats.get(node, 0) and (len(cells) > 1 or (node, what, why) in of_pruning)
+            shown = [names.state(results, cells[0])] if whole else [names.variant(results, cell) for cell in cells]
+            prefix = f"{names.model(facts.model_of(results, cells[0]))}, " if several else ""
+            where += [prefix + name for name in shown]
+        merged.append((where, Fallback(what=what, why=why, count=sum(counts[what, why].values()))))
+    return merged
 
 
 def _speedup(results: Results, cell: CellRecord, phase: str, point: dict[str, Condition]) -> Entry:
@@ -100,7 +146,7 @@ def headline(results: Results) -> Table:
             f"Latency: medians at {point_text(point)}; speed-up is dense time over the variant's, and “no difference” "
             f"means that it lies within the noise of dense against dense. {numbers.DASH} was not timed."
         )
-    notes += unfinished_notes(results)
+    notes += [*seeds_notes(results), *unfinished_notes(results)]
     table = Table("tab:headline", caption, columns, by_model(results, rows), tuple(notes), long=True, small=True)
     return aligned(without_empty(table))
 
@@ -115,7 +161,7 @@ def _headline_row(results: Results, cell: CellRecord, corpus: dict[str, Conditio
     )
     return Row(
         (
-            text(names.state(results, cell)),
+            text(names.state(results, cell), names.repeats(cell)),
             text(names.storage_format(cell.variant.format), status),
             size(facts.value(cell, "stored_bytes", over="model"), shown_ratio),
             share(facts.value(cell, "sparsity")),
@@ -147,7 +193,7 @@ def behaviour(results: Results) -> Table:
         Column("Bits per byte", "", "measured", numeric=True),
     )
     caption = "Behaviour of every pruned state; 95 % intervals below. Bits per byte are comparable across tokenizers."
-    notes = (*names.labels_note(results), *protocol_notes(results))
+    notes = (*names.labels_note(results), *protocol_notes(results), *seeds_notes(results))
     table = Table("tab:behaviour", caption, columns, by_model(results, rows), notes, long=True, small=True)
     return aligned(without_empty(table))
 
@@ -156,7 +202,7 @@ def _behaviour_row(results: Results, cell: CellRecord, corpus: str, several: boo
     place = f" on {plain(corpus)}" if several else ""
     return Row(
         (
-            text(names.state(results, cell) + place),
+            text(names.state(results, cell) + place, names.repeats(cell)),
             measured(facts.find(cell, "agreement_top1", corpus=corpus), 100, 1),
             measured(facts.find(cell, "kl_divergence", corpus=corpus), 1, 3),
             measured(facts.find(cell, "perplexity", corpus=corpus)),
@@ -187,7 +233,7 @@ def components(results: Results) -> Table:
         ratio = facts.size_ratio(results, cell, "target")
         row = Row(
             (
-                text(names.state(results, cell)),
+                text(names.state(results, cell), names.repeats(cell)),
                 text(names.storage_format(cell.variant.format)),
                 *(size(facts.value(cell, "stored_bytes", over="target", component=part)) for part in parts),
                 size(total),
@@ -219,7 +265,7 @@ def latency(results: Results) -> Table:
                 for phase in PHASES
                 for entry in (_latency(cell, phase, point), _speedup(results, cell, phase, point))
             )
-            row = Row((text(names.variant(results, cell)), text(point_text(point)), *speed))
+            row = Row((text(names.variant(results, cell), names.repeats(cell)), text(point_text(point)), *speed))
             rows.setdefault(cell.variant.model, []).append(row)
     columns = (
         Column("Variant"),

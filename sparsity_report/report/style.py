@@ -11,11 +11,13 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure, SubFigure
 
@@ -51,7 +53,25 @@ METHODS = {
     "random": Mark(MUTED, "----", "X"),
     "wanda": Mark(VERMILION, "////", "s"),
     "sparsegpt": Mark(GREEN, "xxxx", "^"),
+    "ria": Mark("#882255", "\\\\\\\\", "D"),
+    "dsnot": Mark("#AA4499", "++++", "P"),
+    "alps": Mark(BLACK, "||||", "v"),
 }
+METHOD_SPARE = (
+    Mark("#8C510A", "////", "p"),
+    Mark("#332288", "xxxx", "<"),
+    Mark("#6B6B00", "\\\\\\\\", ">"),
+    Mark("#00707F", "----", "h"),
+    Mark("#CC3377", "++++", "d"),
+)
+"""Methods are lines: their colours need more contrast than those of bars (Okabe and Ito's, then Tol's dark ones)."""
+PAIRS = (
+    Mark(BLUE, "", "o"), Mark(VERMILION, "", "s"), Mark(GREEN, "", "^"), Mark("#882255", "", "D"),
+    Mark(MUTED, "", "X"), Mark("#8C510A", "", "v"),
+)  # fmt: skip
+"""Lines for pairs of methods, which have no colour of their own."""
+LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1, 1.3)), (0, (5, 1.3, 1, 1.3)), (0, (5, 1.2, 1, 1.2, 1, 1.2)))
+"""Of the series of one method, in their order."""
 GROUPS = {
     "embedding": Mark(YELLOW, "\\\\\\\\"),
     "attention_linear": Mark(BLUE, ""),
@@ -66,6 +86,7 @@ COMPONENTS = {
     "indices": Mark(VERMILION, "\\\\\\\\"),
     "pointers": Mark(BLACK, ""),
     "positions": Mark(YELLOW, "xxxx"),
+    "permutation": Mark(PURPLE, "----"),
 }
 SPARE = (
     Mark(PURPLE, "----", "D"),
@@ -90,9 +111,9 @@ _RC: dict[Any, Any] = {
 }  # fmt: skip
 
 
-def marks(names: Iterable[str], known: Mapping[str, Mark]) -> dict[str, Mark]:
+def marks(names: Iterable[str], known: Mapping[str, Mark], others: Sequence[Mark] = SPARE) -> dict[str, Mark]:
     """A mark for every name: the fixed one where there is one, else the spare ones in order of appearance."""
-    spare = iter(SPARE * 8)
+    spare = cycle(others)
     return {name: known.get(name) or next(spare) for name in dict.fromkeys(names)}
 
 
@@ -148,6 +169,34 @@ def plain_log_ticks(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+@dataclass(frozen=True)
+class Label:
+    """What a line is called, beside its last point."""
+
+    text: str
+    x: float
+    y: float
+    colour: str = INK
+
+
+def end_labels(axes: Axes, labels: Sequence[Label], height_mm: float, line_mm: float = 3.4) -> None:
+    """
+    Names to the right of the axes, each at the height of its line's end, moved apart where they would touch.
+
+    A hairline leads from the last point to its name. The limits of the axes must be set; `height_mm` is about their
+    height on the page. Labels that find no room between the edges of the axes hang over them evenly.
+    """
+    to_axes = axes.transScale + axes.transLimits
+    ends = [to_axes.transform((each.x, each.y)) for each in labels]
+    heights = [min(max(float(y), 0.0), 0.97) for _, y in ends]  # an end outside of the axes is marked at their edge
+    for label, (x, _), end, place in zip(labels, ends, heights, spread(heights, line_mm / height_mm), strict=True):
+        line = {"arrowstyle": "-", "lw": 0.45, "ls": (0, (1, 1)), "color": label.colour, "shrinkA": 1, "shrinkB": 2.5}
+        axes.annotate(
+            label.text, (float(x), end), (1.035, place), xycoords="axes fraction", textcoords="axes fraction",
+            va="center", fontsize=7.6, color=label.colour, arrowprops=line, annotation_clip=False,
+        )  # fmt: skip
+
+
 def lighter(svg: str) -> str:
     """
     The same picture in about half the bytes: without prologue, comments, group names and blanks.
@@ -161,6 +210,10 @@ def lighter(svg: str) -> str:
     svg = re.sub(r"(?<=#|\")STIXGeneral-(\w)\w*-", r"\1", svg)
     svg = re.sub(r'(<use [^>]*?)transform="translate\(([^ )]+) ([^ )]+)\)"', r'\1x="\2" y="\3"', svg)
     svg = re.sub(r"scale\([^)]*\)|-?\d+\.\d{3,}", _two_decimals, svg)
+    # Matplotlib names a clipping rectangle after all digits of its corners, the last of which are the solver's noise.
+    clips = dict.fromkeys(re.findall(r'<clipPath id="([^"]+)"', svg))
+    for place, name in enumerate(clips):
+        svg = svg.replace(name, f"clip{place}")
     return re.sub(r">\s+<", "><", re.sub(r"\s+", " ", svg)).strip()
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..results.published import reference_of
 from . import cite as references
-from . import facts, names, numbers
+from . import facts, names, numbers, replicates
 from .columns import NONE, aligned, plain_number, share, size, text
 from .document import Column, Entry, Row, RowGroup, Table
 from .markup import cite, plain
 
 if TYPE_CHECKING:
-    from ..results.model import ByteCurve, CellRecord, MatrixRecord, ModelRecord, Results
+    from ..results.model import ByteCurve, CellRecord, DataRecord, MatrixRecord, ModelRecord, Results
 
 
 def facing(identifier: str, caption: str, heads: list[str], lines: list[tuple[str, list[str]]]) -> Table:
@@ -86,7 +87,7 @@ def _variant(results: Results, first: CellRecord, cells: tuple[CellRecord, ...])
     formats = ", ".join(_format_and_status(cell) for cell in cells)
     return Row(
         (
-            text(names.state(results, first)),
+            text(names.state(results, first), f"{replicates.seeds(first)} seeds" * (replicates.seeds(first) > 1)),
             _requested(first),
             share(facts.value(first, "sparsity_target"), 3),
             share(facts.value(first, "sparsity")),
@@ -106,10 +107,31 @@ def _format_and_status(cell: CellRecord) -> str:
     return name if cell.status == "ok" else f"{name} ({names.STATUS[cell.status]})"
 
 
+def texts(results: Results) -> list[tuple[DataRecord, ...]]:
+    """Texts that differ in their seed only, together."""
+    found: dict[tuple[object, ...], list[DataRecord]] = {}
+    for each in results.data:
+        key = (each.role, each.source, each.model, each.windows, each.length, each.bos, each.text_sha256)
+        found.setdefault(key, []).append(each)
+    return [tuple(each) for each in found.values()]
+
+
+def _fingerprints(group: tuple[DataRecord, ...]) -> str:
+    if len(group) == 1:
+        return group[0].token_ids_sha256[:12]
+    return ", ".join(f"{each.token_ids_sha256[:8]} ({each.seed})" for each in group if each.token_ids_sha256)
+
+
+def _curation(record: DataRecord) -> str:
+    return plain(", ".join(f"{name.replace('_', ' ')} {numbers.count(n)}" for name, n in record.curation.items()))
+
+
 def data(results: Results) -> Table:
-    every = results.data
+    groups = texts(results)
+    every = [group[0] for group in groups]
     several = len({each.model for each in every}) > 1
     heads = [f"{each.role}, {plain(each.corpus)}" + (f", {plain(each.model)}" if several else "") for each in every]
+    seeds = [", ".join(str(each.seed) for each in group if each.seed is not None) for group in groups]
     lines = [
         ("Protocol", [plain(each.protocol) for each in every]),
         ("Source", [plain(each.source) for each in every]),
@@ -127,7 +149,12 @@ def data(results: Results) -> Table:
         ("Joiner of documents", [plain(repr(each.joiner)[1:-1]) for each in every]),
         ("Revision", [plain(each.revision[:12]) for each in every]),
         ("sha256 of text", [each.text_sha256[:12] for each in every]),
-        ("sha256 of token ids", [each.token_ids_sha256[:12] for each in every]),
+        ("Seeds", seeds),
+        ("Curation (paragraphs)", list(map(_curation, every))),
+        (
+            "sha256 of token ids" + (" (seed)" if any("," in each for each in seeds) else ""),
+            list(map(_fingerprints, groups)),
+        ),
     ]
     return facing("tab:data", "Data protocol: what a perplexity must share to be comparable.", heads, lines)
 
@@ -225,7 +252,37 @@ def _dense_target_bytes(results: Results, model: ModelRecord) -> float | None:
 VERDICTS = {"pass": "met", "miss": "missed", "undecided": "undecided", "cannot_check": "could not be checked"}
 
 
+PUBLISHED = {"pass": "agrees", "miss": "differs", "undecided": "undecided", "cannot_check": "no comparison"}
+
+
+def published(results: Results) -> Table:
+    """Figures of papers beside this study's own."""
+    columns = (Column("Quantity"), Column("Published"), Column("Observed"), Column("Verdict"), Column("Source"))
+    rows = tuple(
+        Row(
+            (
+                text(names.capital(plain(each.what.removeprefix("published ")))),
+                text(plain(each.expected)),
+                text(plain(each.observed)),
+                text(PUBLISHED[each.verdict]),
+                text(f"{plain(each.source)}{cite(reference_of(each.source))}" or numbers.DASH),
+            ),
+            muted=each.verdict == "cannot_check",
+        )
+        for each in results.checks
+        if each.origin == "published"
+    )
+    notes = (
+        "Only figures of the same model, method, sparsity and protocol are here. They come from other code and "
+        "hardware; “agrees” means within the stated range, and what is disputed or unverified decides nothing.",
+        *names.labels_note(results),
+    )
+    caption = "Published figures beside what this study observed."
+    return Table("tab:published", caption, columns, (RowGroup(rows),), notes, tall=True, small=True)
+
+
 def checks(results: Results) -> Table:
+    """Expectations of the spec and contracts of the tool; published figures have a table of their own."""
     columns = (Column("Check"), Column("Expected"), Column("Observed"), Column("Verdict"), Column("Source"))
     rows = tuple(
         Row(
@@ -236,11 +293,12 @@ def checks(results: Results) -> Table:
                 text(VERDICTS[each.verdict]),
                 text(
                     f"{plain(each.source)}{cite(references.of_source(each.source))}"
-                    or {"contract": "contract", "expect": "spec", "published": "published"}[each.origin]
+                    or {"contract": "contract", "expect": "spec"}[each.origin]
                 ),
             )
         )
         for each in results.checks
+        if each.origin != "published"
     )
     notes = names.labels_note(results)
     caption = "What was expected beside what was observed."
@@ -302,7 +360,7 @@ def cells(results: Results) -> Table:
             ),
             muted=cell.status != "ok",
         )
-        for cell in results.cells
+        for cell in replicates.runs(results)
     )
     caption = (
         "All cells. Seconds and peak memory are single readings, without an interval. The time of a pruned state "

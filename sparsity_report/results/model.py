@@ -161,6 +161,8 @@ class ModelRecord(Record):
     vocabulary: int
     context: int | None = None
     activation: str = ""
+    attention: str = ""
+    """The attention implementation that ran: others differ in the last digits."""
     tied_embeddings: bool = False
     groups: tuple[GroupRecord, ...] = ()
     matrices: tuple[MatrixRecord, ...] = ()
@@ -186,6 +188,8 @@ class NodeRecord(Record):
     """Pruned weights over weights, by the keep_masks."""
     reconstruction_error: tuple[float | None, ...] = ()
     """‖(W − Ŵ)X‖² / ‖WX‖² on the dense model's calibration inputs; empty where it was not measured."""
+    reconstruction_total: float | None = None
+    """The same pooled over all targets: the sum of errors over the sum of ‖WX‖²."""
     seconds: float | None = None
     """Of pruning, calibration included, model loading excluded."""
     peak_memory_bytes: int | None = None

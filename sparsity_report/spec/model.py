@@ -221,9 +221,18 @@ class Latency(Table):
     """Globs on variant or cell ids: only these are timed."""
 
 
+class Sensitivity(Table):
+    """The scan of `metrics.use = ["sensitivity"]`, and of the allocation "sensitivity" (its first sparsity)."""
+
+    method: str = "magnitude"
+    """One that needs no data."""
+    sparsity: OneOrMany[Exact] = (Decimal("0.5"), Decimal("0.7"))
+
+
 class Metrics(Table):
     use: tuple[str, ...] = ("storage", "sparsity", "flops", "agreement", "divergence", "perplexity", "latency")
     latency: Latency = Latency()
+    sensitivity: Sensitivity = Sensitivity()
 
 
 class Hardware(Table):

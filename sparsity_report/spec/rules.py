@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from .. import registry, selectors
 from ..contracts import Pattern
+from ..counting import refuses
 from .findings import Finding, from_pydantic, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from decimal import Decimal
 
     from .locate import Loc
     from .model import Expect, Format, Spec, Variant
@@ -27,9 +29,10 @@ LEAF_CHECKS = ("max_abs_logit_difference",)
 
 def findings(spec: Spec) -> tuple[Finding, ...]:
     """Everything wrong with a spec whose shape is right. Cells are planned only once nothing else is."""
-    found = [*duplicates(spec), *metrics(spec), *evaluation(spec)]
+    found = [*duplicates(spec), *metrics(spec), *texts(spec)]
     for number, each in enumerate(spec.variant):
         found += variant(each, ("variant", number))
+        found += calibrated(spec, each, ("variant", number))
     for number, expect in enumerate(spec.expect):
         found += expectation(spec, expect, ("expect", number))
     return tuple(found) or tuple(unmatched(spec))
@@ -68,12 +71,43 @@ def variant_names(spec: Spec) -> tuple[str, ...]:
 def metrics(spec: Spec) -> Iterator[Finding]:
     for number, name in enumerate(spec.metrics.use):
         yield from unknown("metrics", "metric", name, ("metrics", "use", number))
+    if "reconstruction" in spec.metrics.use and spec.data.calibration is None:
+        yield missing_calibration("the metric 'reconstruction' compares outputs on calibration inputs")
+    yield from scanned(spec)
 
 
-def evaluation(spec: Spec) -> Iterator[Finding]:
+def scanned(spec: Spec) -> Iterator[Finding]:
+    """The scan prunes blocks by a method that needs no data, at sparsities that leave something."""
+    wanted, loc = spec.metrics.sensitivity, ("metrics", "sensitivity")
+    wrong = tuple(unknown("methods", "method", wanted.method, (*loc, "method")))
+    yield from wrong
+    if not wrong and (registry.get("methods", wanted.method).NEEDS or brings_counts(wanted.method)):
+        yield Finding((*loc, "method"), f"the scan needs a method without data, and {wanted.method!r} needs some")
+    yield from fractions(wanted.sparsity, (*loc, "sparsity"))
+
+
+def missing_calibration(why: str) -> Finding:
+    hint = 'calibration = { source = "embedded", split = "train", windows = 16, length = 256 }, say'
+    return Finding(("data", "calibration"), f"is missing: {why}", hint)
+
+
+def texts(spec: Spec) -> Iterator[Finding]:
+    """Every corpus that the spec names."""
+    evaluation, calibration = spec.data.evaluation, spec.data.calibration
+    yield from corpus(evaluation.source, evaluation.split, ("data", "evaluation"))
+    for number, source in enumerate(calibration.source if calibration else ()):
+        yield from corpus(source, calibration.split if calibration else "", ("data", "calibration"), number)
+    for place, each in enumerate(spec.variant):
+        if each.calibration is not None and each.calibration.source is not None:
+            split = each.calibration.split or (calibration.split if calibration else "")
+            for number, source in enumerate(each.calibration.source):
+                yield from corpus(source, split, ("variant", place, "calibration"), number)
+
+
+def corpus(source: str, split: str, table: Loc, number: int | None = None) -> Iterator[Finding]:
     """`embedded`, `wikitext-2`, `text:PATH`, `package:NAME/GLOB`: a corpus is named by what stands before the colon."""
-    loc = ("data", "evaluation", "source")
-    name, colon, argument = spec.data.evaluation.source.partition(":")
+    loc = (*table, "source") if number is None else (*table, "source", number)
+    name, colon, argument = source.partition(":")
     yield from unknown("corpora", "corpus", name, loc)
     takes_argument = name in ("text", "package")
     if takes_argument and not argument:
@@ -81,15 +115,42 @@ def evaluation(spec: Spec) -> Iterator[Finding]:
     elif colon and not takes_argument and name in registry.names("corpora"):
         yield Finding(loc, f"{name!r} takes nothing after a colon, got {argument!r}", f'source = "{name}"')
     if name in registry.names("corpora"):
-        yield from known_split(name, spec.data.evaluation.split)
+        yield from known_split(name, split, (*table, "split"))
 
 
-def known_split(corpus: str, split: str) -> Iterator[Finding]:
+def known_split(corpus: str, split: str, loc: Loc) -> Iterator[Finding]:
     """Another split than the corpus has would be measured under a false name."""
     splits = registry.get("corpora", corpus).SPLITS
     if split and split not in splits:
         hint = registry.suggest(split, splits) if splits else "leave out split: the text is read whole"
-        yield Finding(("data", "evaluation", "split"), f"{corpus!r} has no split {split!r}", hint)
+        yield Finding(loc, f"{corpus!r} has no split {split!r}", hint)
+
+
+def brings_counts(method: str) -> bool:
+    """Whether the method's masks come from elsewhere, with their own sparsity."""
+    return bool(getattr(registry.get("methods", method), "BRINGS_COUNTS", False))
+
+
+def calibrated(spec: Spec, each: Variant, loc: Loc) -> Iterator[Finding]:
+    """What needs calibration gets it, and what is said about calibration has an effect."""
+    known = [name for name in each.method if name in registry.names("methods")]
+    needing = [name for name in known if registry.get("methods", name).NEEDS]
+    rule = each.allocation in registry.names("allocation") and registry.get("allocation", each.allocation).NEEDS
+    if spec.data.calibration is None:
+        if needing:
+            yield missing_calibration(f"the method {needing[0]!r} looks at the model on calibration text")
+        elif rule:
+            yield missing_calibration(f"the allocation {each.allocation!r} looks at the model on calibration text")
+        if each.calibration is not None:
+            yield Finding((*loc, "calibration"), "changes data.calibration, and there is none")
+    criteria = [name for name in needing if hasattr(registry.get("methods", name), "score")]
+    walked = [name for name in criteria if registry.get("methods", name).NEEDS != ("gradient",)]
+    if each.scope == "global" and each.propagate == "pruned" and walked:
+        message = f"with scope global {walked[0]!r} must see every block before it prunes any: inputs cannot be pruned"
+        yield Finding((*loc, "propagate"), message, 'propagate = "dense"')
+    if each.within_block == "in-order" and each.scope in ("block", "global"):
+        message = f"with scope {each.scope} a block's matrices compete with each other: they are pruned together"
+        yield Finding((*loc, "within_block"), message, "leave out within_block")
 
 
 def variant(each: Variant, loc: Loc) -> Iterator[Finding]:
@@ -98,9 +159,42 @@ def variant(each: Variant, loc: Loc) -> Iterator[Finding]:
     patterns, wrong = parse_patterns(each, loc)
     yield from wrong
     yield from amounts(each, patterns, loc)
+    yield from combinations(each, patterns, loc)
+    yield from spread(each, patterns, loc)
     for number, choice in enumerate(each.format):
         yield from storage(choice, patterns, (*loc, "format", number))
     yield from parameters(each, (*loc, "params"))
+
+
+def combinations(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+    """A method, a pattern and a scope that make no sense together are refused by name."""
+    found: dict[str, None] = {}
+    for name in each.method:
+        if name not in registry.names("methods"):
+            continue
+        module = registry.get("methods", name)
+        for pattern in patterns:
+            scope = each.scope or module.DEFAULT_SCOPE
+            found |= dict.fromkeys(filter(None, (refuses(pattern, scope), module.refuses(pattern, scope))))
+    yield from (Finding(loc, reason) for reason in found)
+
+
+def spread(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+    """An allocation spreads a sparsity over matrices; a permutation serves N:M."""
+    wrong = tuple(unknown("allocation", "allocation", each.allocation, (*loc, "allocation")))
+    yield from wrong
+    uneven = each.allocation != "uniform" and not wrong
+    grouped = next((pattern for pattern in patterns if pattern.is_nm), None)
+    if uneven and grouped is not None:
+        yield Finding((*loc, "allocation"), f"the pattern {grouped} gives every matrix the same sparsity")
+    if uneven and each.scope == "global":
+        message = "with scope global the scores decide how much of each matrix goes: an allocation means nothing"
+        yield Finding((*loc, "allocation"), message, 'leave out one of them, or use scope = "layer"')
+    if each.permute and any(name in registry.names("methods") and brings_counts(name) for name in each.method):
+        message = "'given' brings masks in the model's own order of in_features"
+        yield Finding((*loc, "permute"), message, "leave out permute")
+    elif each.permute and grouped is None:
+        yield Finding((*loc, "permute"), "reorders in_features for a pattern N:M, and there is none")
 
 
 def parse_patterns(each: Variant, loc: Loc) -> tuple[list[Pattern], list[Finding]]:
@@ -109,21 +203,31 @@ def parse_patterns(each: Variant, loc: Loc) -> tuple[list[Pattern], list[Finding
     for number, text in enumerate(each.pattern):
         try:
             patterns.append(Pattern.parse(text))
-        except ValueError:
-            message = f"{text!r} is not a pattern: N:M keeps N of every M weights, 0 < N < M ≤ 256"
-            wrong.append(Finding((*loc, "pattern", number), message, 'such as "2:4", or "unstructured"'))
+        except ValueError as problem:
+            hint = '"unstructured", "2:4", "row", "column" or "block:4x4"'
+            wrong.append(Finding((*loc, "pattern", number), str(problem), hint))
     return patterns, wrong
 
 
-def amounts(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
-    """Sparsity and scope belong to unstructured pruning; N:M implies the one and is the other."""
-    for number, sparsity in enumerate(each.sparsity or ()):
+def fractions(values: Iterable[Decimal], loc: Loc) -> Iterator[Finding]:
+    for number, sparsity in enumerate(values):
         if not 0 <= sparsity < 1:
             percent = f"{sparsity} % is {sparsity / 100}" if 2 <= sparsity < 100 else ""
             hint = percent or "0.3 removes 30 % of the targeted weights"
-            yield Finding((*loc, "sparsity", number), f"must be at least 0 and less than 1, got {sparsity}", hint)
+            yield Finding((*loc, number), f"must be at least 0 and less than 1, got {sparsity}", hint)
+
+
+def amounts(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+    """Single weights and units have a sparsity and a scope; N:M implies the one and is the other."""
+    yield from fractions(each.sparsity or (), (*loc, "sparsity"))
+    given = [name for name in each.method if name in registry.names("methods") and brings_counts(name)]
+    for key in ("sparsity", "scope"):
+        if given and getattr(each, key) is not None:
+            message = f"{given[0]!r} brings its own masks: a {key} means nothing"
+            hint = f"put {given[0]!r} into a [[variant]] of its own" if len(given) < len(each.method) else ""
+            yield Finding((*loc, key), message, hint or f"leave out {key}")
     grouped = [pattern for pattern in patterns if pattern.is_nm]
-    split = "put the unstructured pattern and N:M into two [[variant]] tables"
+    split = "put N:M and other patterns into two [[variant]] tables"
     if grouped and each.sparsity is not None:
         share = 1 - grouped[0].n / grouped[0].m
         message = f"the pattern {grouped[0]} implies a sparsity of {share:.4g}: giving both is an error"
@@ -131,7 +235,7 @@ def amounts(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Findin
     if grouped and each.scope is not None:
         message = f"with the pattern {grouped[0]} weights compete in groups of {grouped[0].m}: a scope means nothing"
         yield Finding((*loc, "scope"), message, split if len(grouped) < len(patterns) else "leave out scope")
-    if len(grouped) < len(patterns) and each.sparsity is None:
+    if len(grouped) < len(patterns) and each.sparsity is None and len(given) < len(each.method):
         yield Finding((*loc, "sparsity"), "is missing", 'give sparsity = 0.3, say, or pattern = "2:4"')
 
 
@@ -152,13 +256,21 @@ def storage(choice: Format, patterns: list[Pattern], loc: Loc) -> Iterator[Findi
 
 
 def parameters(each: Variant, loc: Loc) -> Iterator[Finding]:
-    """`[variant.params.NAME]` belongs to a method of this variant; formats carry their own in `{ use = … }`."""
+    """`[variant.params.NAME]` belongs to a method or the allocation of this variant; formats carry their own."""
     for name, given in each.params.items():
-        if name not in each.method:
-            message = f"this variant does not use {name!r}"
-            yield Finding((*loc, name), message, f"its methods: {', '.join(each.method)}")
-        elif name in registry.names("methods"):
-            yield from valid(registry.get("methods", name).Params, given, (*loc, name))
+        if name not in (*each.method, each.allocation):
+            used = ", ".join([*each.method, *([each.allocation] if each.allocation != "uniform" else [])])
+            yield Finding((*loc, name), f"this variant does not use {name!r}", f"it uses: {used}")
+        for kind in ("methods", "allocation"):
+            if name in (*each.method, each.allocation) and name in registry.names(kind):
+                yield from valid(registry.get(kind, name).Params, given, (*loc, name))
+    for kind, name in (*(("methods", name) for name in each.method), ("allocation", each.allocation)):
+        if name in registry.names(kind) and name not in each.params:
+            fields = registry.get(kind, name).Params.model_fields.items()
+            needed = [field for field, about in fields if about.is_required()]
+            if needed:
+                hint = f"[variant.params.{name}] after this variant, with {needed[0]} = …"
+                yield Finding(loc[:-1], f"{name!r} needs the parameter {', '.join(needed)}", hint)
 
 
 def valid(params: Any, given: dict[str, Any], loc: Loc) -> Iterator[Finding]:

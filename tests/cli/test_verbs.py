@@ -94,14 +94,28 @@ def test_list_shows_what_an_entry_is(capsys: pytest.CaptureFixture[str]) -> None
     shown = capsys.readouterr().out
 
     assert "parameter   index = 'int32'   ('int32' | 'int64')" in shown
-    assert "reference   saad2003iterative" in shown
+    assert "Iterative Methods" in shown
+    assert "[saad2003iterative]" in shown
+
+
+def test_list_finds_an_entry_by_its_name_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """A method's equation, citation and parameters; a name of two kinds shows both."""
+    assert run("list", "sparsegpt") == OK
+    told = capsys.readouterr().out
+    assert all(words in told for words in ("U_{jj}^2", "SparseGPT: Massive Language Models", "percdamp = 0.01", "gram"))
+    assert run("list", "sensitivity") == OK
+    told = capsys.readouterr().out
+    assert "(allocation)" in told
+    assert "(metrics)" in told
+    assert run("list", "manual") == OK
+    assert "sparsity must be given" in capsys.readouterr().out
 
 
 def test_list_json_holds_every_entry(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("list", "--json") == OK
     entries = json.loads(capsys.readouterr().out)
 
-    assert {"methods", "formats", "metrics", "corpora", "sources"} == {entry["kind"] for entry in entries}
+    assert {"methods", "allocation", "formats", "metrics", "corpora", "sources"} == {entry["kind"] for entry in entries}
     (storage,) = [entry for entry in entries if entry["name"] == "storage"]
     assert [quantity["name"] for quantity in storage["quantities"]] == ["stored_bytes"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tiny_models import build_model
 
 from sparsity_report.engine.run import Options, run_study
 from sparsity_report.spec.load import load_spec
@@ -48,3 +49,9 @@ def study(spec_file):
         return run_study(loaded, folder, Options(**options), events.append), events
 
     return run
+
+
+@pytest.fixture
+def build_tiny():
+    """The function that builds a tiny model of an architecture by its name."""
+    return build_model

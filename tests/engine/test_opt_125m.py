@@ -7,10 +7,12 @@ import torch
 from transformers import AutoModelForCausalLM, OPTConfig
 
 from sparsity_report.contracts import FormatChoice, Stage
-from sparsity_report.engine.state import ModelState, prune, targeted
+from sparsity_report.engine.pruning import Sight, prune
+from sparsity_report.engine.state import ModelState, targeted
 from sparsity_report.engine.variant import build, model_bytes
 from sparsity_report.models.anatomy import anatomy
 from sparsity_report.models.arithmetic import known_config
+from sparsity_report.models.blocks import ResidentBlocks
 from sparsity_report.spec.model import Target
 
 MIB = 2**20
@@ -26,7 +28,8 @@ def test_executed_bytes_of_opt_125m_are_the_planned_ones():
     parts = anatomy(model)
     dense = ModelState(model, parts, targeted(parts, Target()))
     params = {"pattern": "unstructured", "scope": "global", "sparsity": "0.3", "compat": "exact"}
-    state = prune(dense, Stage("prune", "magnitude", params))
+    sight = Sight(ResidentBlocks(dense.model, dense.anatomy.blocks_path))
+    state = prune(dense, Stage("prune", "magnitude", params), sight).state
 
     assert sum(matrix.shape.numel for matrix in state.targets) == 84_934_656
     assert parts.shape.parameters == 125_239_296

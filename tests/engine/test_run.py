@@ -11,6 +11,7 @@ import torch
 
 from sparsity_report import registry
 from sparsity_report.engine import leaves, nodes
+from sparsity_report.engine.state import ModelState
 from sparsity_report.errors import EnvironmentProblem, SpecError, UsageError
 from sparsity_report.results import store
 
@@ -116,15 +117,13 @@ def test_a_failed_node_fails_all_its_formats(study, tmp_path, monkeypatch):
 
 def test_a_collapsed_model_is_diverged_and_not_dropped(study, tmp_path, monkeypatch):
     """T48: infinite weights after pruning: the cell is kept, its perplexity is null, its bytes are counted."""
-    from sparsity_report.engine import variant
-
-    original = variant.masked_weight_OI
+    original = ModelState.module_weight_OI
 
     def collapsed(state, path):
         weight = original(state, path)
         return weight / 0 if state.keep_masks else weight
 
-    monkeypatch.setattr(variant, "masked_weight_OI", collapsed)
+    monkeypatch.setattr(ModelState, "module_weight_OI", collapsed)
     results, _ = study(tmp_path / "run")
     masked = results.cells[1]
 
@@ -355,3 +354,10 @@ def test_the_authors_discussion_is_read_from_beside_the_spec(study, spec_file, t
     results, _ = study(tmp_path / "run", only=("dense*",))
 
     assert results.study.discussion == "What *I* think."
+
+
+def test_the_attention_implementation_is_pinned_and_recorded(study, tmp_path):
+    """T28: implementations differ in the last digits, so that one is chosen and told."""
+    results, _ = study(tmp_path / "run")
+
+    assert [model.attention for model in results.models] == ["sdpa"]

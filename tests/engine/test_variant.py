@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,11 +10,14 @@ import torch
 from safetensors.torch import save
 from transformers import AutoModelForCausalLM, GPT2Config, GPTNeoXConfig, LlamaConfig, OPTConfig
 
-from sparsity_report.contracts import FormatChoice, Stage
-from sparsity_report.engine.state import ModelState, prune, targeted
+from sparsity_report.accounting import modules_of, target_bytes
+from sparsity_report.contracts import FormatChoice, Pattern, Stage
+from sparsity_report.engine.pruning import Sight, prune
+from sparsity_report.engine.state import ModelState, targeted
 from sparsity_report.engine.structure import count, zeros_by_parameter
-from sparsity_report.engine.variant import build, model_bytes
+from sparsity_report.engine.variant import build, component_bytes, model_bytes
 from sparsity_report.models.anatomy import anatomy, read
+from sparsity_report.models.blocks import ResidentBlocks
 from sparsity_report.spec.model import Target
 
 CONFIGS = {
@@ -43,9 +47,14 @@ def dense_state(name: str) -> ModelState:
     return ModelState(model, parts, targeted(parts, Target()))
 
 
+def sight(state: ModelState) -> Sight:
+    return Sight(ResidentBlocks(state.model, state.anatomy.blocks_path))
+
+
 def pruned_state(name: str, **params) -> ModelState:
     params = {"pattern": "unstructured", "scope": "global", "sparsity": "0.5", "compat": "exact"} | params
-    return prune(dense_state(name), Stage("prune", "magnitude", params))
+    state = dense_state(name)
+    return prune(state, Stage("prune", "magnitude", params), sight(state)).state
 
 
 @torch.inference_mode()
@@ -130,7 +139,7 @@ def test_structure_counts_pruned_and_zero_weights_apart():
     params = {"pattern": "unstructured", "scope": "row", "sparsity": "0.25", "compat": "exact"}
 
     dense = count(state, build(state, FormatChoice("dense")), zeros)
-    pruned = prune(state, Stage("prune", "random", params))
+    pruned = prune(state, Stage("prune", "random", params), sight(state)).state
     found = count(pruned, build(pruned, FormatChoice("csr")), zeros)
 
     assert (dense.target_zeros, dense.pruned) == (5, 0)
@@ -174,3 +183,22 @@ def test_a_part_of_a_fused_projection_is_refused():
     parts = anatomy(dense_state("gpt2").model)
     with pytest.raises(SpecError, match="part of the fused projection"):
         targeted(parts, Target(include=("*:q", "*.c_proj")))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_permuted_state_executes_through_its_order(name):
+    """N:M in another order of in_features: the packed format gathers its inputs, and stores the order that it needs."""
+    state = dense_state(name)
+    params = {"pattern": "2:4", "compat": "exact", "permute": True}
+    permuted = prune(state, Stage("prune", "magnitude", params), sight(state)).state
+    packed, masked = build(permuted, FormatChoice("nm")), build(permuted, FormatChoice("masked"))
+    shapes = [matrix.shape for matrix in state.targets]
+    kept = sum(int(keep_mask.sum()) for keep_mask in permuted.keep_masks.values())
+
+    assert torch.allclose(logits(masked.model), logits(packed.model), atol=1e-5)
+    expected = target_bytes(shapes, FormatChoice("nm"), kept, 4, Pattern(2, 4), permuted=True)
+    assert component_bytes(packed) == expected
+    assert expected["permutation"] == 2 * sum(cols for _, cols in modules_of(shapes))
+    assert component_bytes(build(permuted, FormatChoice("csr"))).keys() == {"values", "indices", "pointers"}
+    with pytest.raises(ValueError, match="more than 2 nonzeros"):
+        build(replace(permuted, permutations={}), FormatChoice("nm"))

@@ -15,10 +15,12 @@ import torch
 from sparsity_report.contracts import CorpusRequest, Stage
 from sparsity_report.corpora import embedded, package
 from sparsity_report.engine.nodes import MASKED
-from sparsity_report.engine.state import ModelState, prune, targeted
+from sparsity_report.engine.pruning import Sight, prune
+from sparsity_report.engine.state import ModelState, targeted
 from sparsity_report.engine.variant import build
 from sparsity_report.models import bundled
 from sparsity_report.models.anatomy import anatomy
+from sparsity_report.models.blocks import ResidentBlocks
 from sparsity_report.spec.model import Target
 from sparsity_report.windows import cut
 
@@ -93,7 +95,8 @@ def test_perplexity_rises_with_sparsity_and_by_a_fifth_at_seventy_percent(tiny_o
     curve = [perplexity(tiny_opt.model, windows)]
     for tenth in range(1, 10):
         params = {"pattern": "unstructured", "scope": "global", "sparsity": str(Decimal(tenth) / 10), "compat": "exact"}
-        state = prune(dense, Stage("prune", "magnitude", params))
+        sight = Sight(ResidentBlocks(dense.model, dense.anatomy.blocks_path))
+        state = prune(dense, Stage("prune", "magnitude", params), sight).state
         curve.append(perplexity(build(state, MASKED).model, windows))
 
     assert all(after >= 0.99 * before for before, after in itertools.pairwise(curve))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sparsity_report.report import html, pdf
+from sparsity_report.report import html, pdf, replicates
 from sparsity_report.results.model import Results
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sparsity_report.results.model import CellRecord
 
 FIXTURES = Path(__file__).parents[1] / "results" / "fixtures"
-NAMES = ("course", "hardest", "every_cell_failed", "nan_perplexity", "csr_larger_everywhere")
+NAMES = ("course", "hardest", "every_cell_failed", "nan_perplexity", "csr_larger_everywhere", "calibrated")
 
 
 @cache
@@ -39,6 +39,12 @@ def pdf_of(name: str) -> bytes:
 def results() -> Callable[[str], Results]:
     """Hand-written results by name."""
     return read
+
+
+@pytest.fixture(scope="session")
+def shown() -> Callable[[str], Results]:
+    """The same as the report shows it: replicates by their mean."""
+    return cache(lambda name: replicates.pooled(read(name)))
 
 
 @pytest.fixture(scope="session")

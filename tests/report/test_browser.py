@@ -42,7 +42,7 @@ def tab(browser, page, tmp_path):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("name", ["course", "hardest", "every_cell_failed"])
+@pytest.mark.parametrize("name", ["course", "hardest", "every_cell_failed", "calibrated"])
 def test_no_error_and_no_sideways_scroll(tab, name, width):
     found, faults = tab(name, viewport={"width": width, "height": 900})
 

@@ -12,7 +12,7 @@ from sparsity_report.report.build import build
 def test_every_registry_entry_cites_a_known_reference():
     cited = {
         registry.get(kind, name).INFO.cite
-        for kind in ("methods", "formats", "metrics", "corpora")
+        for kind in ("methods", "formats", "metrics", "corpora", "allocation")
         for name in registry.names(kind)
     }
 

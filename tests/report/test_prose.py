@@ -192,13 +192,15 @@ def test_perplexity_that_is_not_finite_is_named_and_not_compared(results):
 
 def test_sweep_says_up_to_where_perplexity_stays_close(results, change):
     made = results("course")
-    cells = behaviour.series(made, made.models[0])["magnitude (global)"]
+    cells = behaviour.series(made, made.models[0])["magnitude (scope global)"]
     worse = change(made, cell=lambda each: not each.is_reference, metric="perplexity", value=200.0)
-    worse_cells = behaviour.series(worse, worse.models[0])["magnitude (global)"]
+    worse_cells = behaviour.series(worse, worse.models[0])["magnitude (scope global)"]
 
-    close = behaviour.sweep_sentence(made, made.models[0], "magnitude (global)", cells)
+    close = behaviour.sweep_sentence(made, made.models[0], "magnitude (scope global)", cells)
     assert "within 10\u00a0% of dense up to 40\u00a0% sparsity" in close
-    assert "already at 10\u00a0%" in behaviour.sweep_sentence(worse, worse.models[0], "magnitude (global)", worse_cells)
+    assert "already at 10\u00a0%" in behaviour.sweep_sentence(
+        worse, worse.models[0], "magnitude (scope global)", worse_cells
+    )
 
 
 def test_flops_change_only_where_zeros_are_skipped(results):
@@ -242,7 +244,8 @@ def test_a_labelled_model_is_named_with_its_label(results):
 
 
 def test_checks_that_could_not_be_made_are_not_met(results):
-    assert "1 met, 1 missed, 1 undecided and 1 could not be checked" in checks.verdict_sentence(results("hardest"))
+    assert "1 met, 1 undecided and 1 could not be checked" in checks.verdict_sentence(results("hardest"))
+    assert "Of 1 published figure beside this study’s own, 1 differs" in checks.published_sentence(results("hardest"))
     assert "no expectations" in checks.verdict_sentence(results("nan_perplexity"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from sparsity_report.results.model import (
     ByteCurve,
@@ -19,6 +20,8 @@ from sparsity_report.results.model import (
     MatrixRecord,
     Measurement,
     ModelRecord,
+    NodeRecord,
+    OverlapRecord,
     StageRecord,
     VariantRecord,
 )
@@ -76,6 +79,15 @@ class Blueprint:
     @property
     def parameters(self) -> int:
         return sum(self.groups().values())
+
+    @property
+    def targets(self) -> dict[str, tuple[int, str, str, int]]:
+        """Block, name, group and weights of every targeted matrix by its path, block by block."""
+        return {
+            f"model.decoder.layers.{block}.{name}": (block, name, group, rows * cols)
+            for block in range(self.blocks)
+            for name, group, rows, cols in self.linears
+        }
 
 
 TINY_OPT = Blueprint(
@@ -152,7 +164,7 @@ def nm_curve(model: Blueprint) -> ByteCurve:
     return ByteCurve(format=NM, label="2:4 packed", sparsity=(0.5,), bytes=(total,), break_even=0.5)
 
 
-def model_record(model: Blueprint, *curves: ByteCurve) -> ModelRecord:
+def model_record(model: Blueprint, *curves: ByteCurve, targets: bool = False) -> ModelRecord:
     groups = model.groups()
     rest = {"tied_to": "embedding"}
     return ModelRecord(
@@ -187,7 +199,13 @@ def model_record(model: Blueprint, *curves: ByteCurve) -> ModelRecord:
             ),
         ),
         byte_curves=curves,
+        **_targets(model) if targets else {},
     )
+
+
+def _targets(model: Blueprint) -> dict[str, tuple[Any, ...]]:
+    every = model.targets
+    return {"targets": tuple(every), "target_numel": tuple(numel for *_, numel in every.values())}
 
 
 def counted(metric: str, value: float, unit: str, direction: str = "lower", **conditions: str) -> Measurement:
@@ -308,21 +326,38 @@ def latency(anchor: str | None, seconds: float, slower: float, *points: tuple[in
 
 
 def prune(
-    entry: str, sparsity: float | None = None, pattern: str = "unstructured", scope: str = "global", seed: int = 0
+    entry: str,
+    sparsity: float | None = None,
+    pattern: str = "unstructured",
+    scope: str = "global",
+    seed: int = 0,
+    **more: Any,
 ) -> StageRecord:
-    chosen = {"pattern": pattern, "compat": "exact"}
+    chosen: dict[str, Any] = {"pattern": pattern, "compat": "exact"}
     if sparsity is not None:
         chosen |= {"sparsity": f"{sparsity:g}", "scope": scope}
-    return StageRecord(op="prune", entry=entry, params=chosen, seed=seed)
+    return StageRecord(op="prune", entry=entry, params=chosen | more, seed=seed)
+
+
+def calibration(seed: int = 0, windows: int = 16, propagate: str = "pruned") -> dict[str, Any]:
+    """What a stage says about the text that its method looked at."""
+    text = {"source": CORPUS, "split": "train", "windows": windows, "length": 256, "bos": "auto", "seed": seed}
+    return {"propagate": propagate, "calibration": text | {"curate": {"min_words": 5, "headings": True}}}
 
 
 def slug(stage: StageRecord) -> str:
     if stage.op != "prune":
         return f"{stage.entry}-{stage.params.get('bits', stage.params.get('steps', ''))}"
     pattern = stage.params["pattern"]
-    if pattern != "unstructured":
+    if "sparsity" not in stage.params:
         return f"{stage.entry}-{pattern.replace(':', 'of')}"
+    if pattern != "unstructured":
+        return f"{stage.entry}-{pattern.replace(':', '-')}-{float(stage.params['sparsity']) * 100:g}"
     return f"{stage.entry}-{stage.params['scope']}-{float(stage.params['sparsity']) * 100:g}"
+
+
+def node_key(model: Blueprint, stages: tuple[StageRecord, ...], replicate: int = 0) -> str:
+    return hashlib.sha256(repr((model.id, stages, replicate)).encode()).hexdigest()[:16]
 
 
 def cell(
@@ -342,7 +377,7 @@ def cell(
     where = VariantRecord(id=variant, model=model.id, stages=stages, format=form, replicate=replicate)
     names = [prefix] if prefix else []
     names += [slug(stage) for stage in stages] + [form.entry]
-    node = hashlib.sha256(repr((model.id, stages, replicate)).encode()).hexdigest()[:16]
+    node = node_key(model, stages, replicate)
     mark = hashlib.sha256(where.model_dump_json().encode()).hexdigest()[:6]
     return CellRecord(
         id="-".join([*names, mark]),
@@ -354,4 +389,71 @@ def cell(
         fallbacks=fallbacks,
         seconds=2.5 if status != "failed" else 0.4,
         peak_memory_bytes=612_000_000,
+    )
+
+
+TILT = {"self_attn.q_proj": 1.12, "self_attn.k_proj": 1.08, "self_attn.v_proj": 0.75, "fc1": 1.04, "fc2": 0.96}
+"""How a made-up global criterion spreads its zeros over the names; the mean of a group is 1."""
+
+
+def sparsities(model: Blueprint, sparsity: float, spread: str, attention_share: float = 1.0) -> tuple[float, ...]:
+    """
+    Zeros of every targeted matrix over its weights: "uniform", "blocks" (more of them in later blocks) or "global".
+
+    Without the last digits their sum is that of `structure` with the same share.
+    """
+    zeros = zeros_of(model, sparsity, attention_share)
+    found = []
+    for block, name, group, _ in model.targets.values():
+        own = zeros[group] / model.weights_of(group) if spread == "global" else sparsity
+        slope = 0.0 if spread == "uniform" else 0.24 * (block / (model.blocks - 1) - 0.5)
+        tilt = TILT.get(name, 1.05 if group == "attention_linear" else 1.0) if spread == "global" else 1.0
+        found.append(round(min(own * tilt * (1 + slope), 1.0), 4))
+    return tuple(found)
+
+
+def errors(model: Blueprint, pooled: float) -> tuple[float, ...]:
+    """Made-up reconstruction errors: small in the first block and in the queries, large at the end and in fc2."""
+    factors = {"self_attn.q_proj": 0.3, "self_attn.k_proj": 0.25, "self_attn.v_proj": 1.3, "fc2": 2.1}
+    return tuple(
+        float(f"{pooled * factors.get(name, 1.0) * (0.3 + 1.4 * block / (model.blocks - 1)):.3g}")
+        for block, name, *_ in model.targets.values()
+    )
+
+
+def node(
+    model: Blueprint,
+    stages: tuple[StageRecord, ...],
+    sparsity: tuple[float, ...],
+    error: tuple[float, ...] = (),
+    *,
+    requested: tuple[float, ...] = (),
+    replicate: int = 0,
+    fallbacks: tuple[Fallback, ...] = (),
+) -> NodeRecord:
+    return NodeRecord(
+        key=node_key(model, stages, replicate),
+        model=model.id,
+        stages=stages,
+        requested=requested,
+        sparsity=sparsity,
+        reconstruction_error=error,
+        seconds=3.5,
+        peak_memory_bytes=310_000_000,
+        fallbacks=fallbacks,
+    )
+
+
+def overlap(first: NodeRecord, second: NodeRecord, sparsity: float, likeness: float) -> OverlapRecord:
+    """Made-up Jaccard indices: `likeness` 0 is chance, 1 the same mask; a little less alike in later blocks."""
+    chance = sparsity / (2 - sparsity)
+    count = len(first.sparsity)
+    jaccard = [chance + (1 - chance) * likeness * (1.08 - 0.16 * place / (count - 1)) for place in range(count)]
+    return OverlapRecord(
+        model=first.model,
+        first=first.key,
+        second=second.key,
+        jaccard=tuple(round(min(each, 1.0), 4) for each in jaccard),
+        total=round(chance + (1 - chance) * likeness, 4),
+        chance=round(chance, 4),
     )

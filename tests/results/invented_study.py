@@ -153,6 +153,98 @@ QUANTITIES = tuple(
 )
 
 
+TRAITS = ("family", "removes", "speed-up", "hardware", "weight update")
+ANY = ("weights, N:M groups, tiles, rows or columns", "as its pattern allows", "any")
+TRAITS_OF = {
+    "magnitude": ("data-free criterion", *ANY, "none"),
+    "random": ("control", *ANY, "none"),
+    "wanda": ("activation-aware criterion", *ANY, "none"),
+    "sparsegpt": (
+        "layer-wise reconstruction",
+        "weights or N:M groups",
+        "2:4 on semi-structured kernels, else a sparse kernel",
+        "any; 2:4 needs Ampere",
+        "OBS update of the kept weights",
+    ),
+}
+CALIBRATED_METHODS = (
+    *(each for each in ENTRIES if each.kind == "method"),
+    EntryRecord(
+        kind="method",
+        name="wanda",
+        summary="remove the weights of smallest magnitude times input norm",
+        equation=r"S_{ij} = |W_{ij}| \cdot \Vert X_j \Vert_2",
+        spoken="the score of weight i j is its absolute value times the norm of its input j",
+        cite="sun2024wanda",
+    ),
+    EntryRecord(
+        kind="method",
+        name="sparsegpt",
+        summary="remove weights column by column and let the kept ones make up for them",
+        equation=r"S_{ij} = W_{ij}^2 \,/\, [H^{-1}]_{jj}",
+        spoken="the score of weight i j is its square over entry j j of the inverse Hessian",
+        cite="frantar2023sparsegpt",
+    ),
+)
+CALIBRATED_ENTRIES = (
+    *(
+        each.model_copy(update={"traits": dict(zip(TRAITS, TRAITS_OF[each.name], strict=True))})
+        for each in CALIBRATED_METHODS
+    ),
+    *(each for each in ENTRIES if each.kind != "method"),
+    EntryRecord(
+        kind="metric",
+        name="reconstruction",
+        summary="relative error of the pruned matrices' outputs",
+        equation=r"E = \Sigma_m \Vert (W_m - \hat{W}_m)\, X_m \Vert^2 \;/\; \Sigma_m \Vert W_m X_m \Vert^2",
+        spoken="the error is the sum of the squared differences of outputs over the sum of squared outputs",
+        cite="frantar2023sparsegpt",
+    ),
+    EntryRecord(
+        kind="allocation",
+        name="owl",
+        summary="more sparsity where fewer inputs stand out",
+        equation=r"s_\ell \propto 1 - D_\ell",
+        spoken="the sparsity of layer l is proportional to one minus its share of outliers",
+    ),
+)
+CALIBRATED_QUANTITIES = tuple(
+    QuantityRecord(
+        name=name,
+        family="pruning",
+        unit=unit,
+        kind="measured",
+        noise=noise,
+        direction="lower",
+        definition=definition,
+        limits=limits,
+    )
+    for name, unit, noise, definition, limits in (
+        ("reconstruction_error", "1", "float", "error of the outputs of the pruned matrices over their size", ""),
+        ("prune_seconds", "s", "timing", "time of pruning, calibration included", "valid for this machine"),
+        ("prune_memory_bytes", "B", "timing", "largest memory of pruning", "valid for this machine"),
+    )
+)
+
+
+def calibration_record(model: Blueprint, seed: int, windows: int = 16) -> DataRecord:
+    """The invented calibration text as a seed drew it."""
+    return data_record(model).model_copy(
+        update={
+            "role": "calibration",
+            "protocol": f"{CORPUS}/256/stride256/seed{seed}",
+            "windows": windows,
+            "tokens": windows * 256,
+            "predicted_tokens": windows * 255,
+            "bytes": windows * 800,
+            "tail_tokens_dropped": 77,
+            "token_ids_sha256": hashlib.sha256(f"{model.id}{seed}".encode()).hexdigest(),
+            "seed": seed,
+            "curation": {"before": 412, "after": 371, "short": 30, "headings": 11},
+        }
+    )
+
+
 def data_record(model: Blueprint) -> DataRecord:
     return DataRecord(
         role="evaluation",
@@ -214,17 +306,19 @@ def study(title: str, cells: Iterable[CellRecord], models: Iterable[Blueprint] =
         question=more.pop("question", "Does pruning change what the model predicts, and does CSR make it smaller?"),
         **more.pop("words", {}),
     )
-    curves = more.pop("curves", {})
+    curves, targets = more.pop("curves", {}), more.pop("targets", False)
     return Results(
         schema_version=1,
         tool=ToolRecord(version="0.0.0"),
         study=words,
-        data=tuple(map(data_record, models)),
+        data=(*map(data_record, models), *more.pop("calibration", ())),
         environment=ENVIRONMENT,
         spec=SpecRecord(file=f"{slug}.toml", text=text, sha256=hashlib.sha256(text.encode()).hexdigest()),
-        models=tuple(model_record(model, *curves.get(model.id, usual_curves(model))) for model in models),
-        entries=ENTRIES,
-        quantities=QUANTITIES,
+        models=tuple(
+            model_record(model, *curves.get(model.id, usual_curves(model)), targets=targets) for model in models
+        ),
+        entries=more.pop("entries", ENTRIES),
+        quantities=(*QUANTITIES, *more.pop("quantities", ())),
         cells=tuple(cells),
         seconds=62.0,
         **more,

@@ -6,6 +6,8 @@ Every study here is invented and its title says so. The byte and parameter count
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,16 +23,33 @@ from invented import (
     TINY_OPT,
     Blueprint,
     behaviour,
+    calibration,
     cell,
     diverged,
+    errors,
     latency,
     measured,
+    node,
+    overlap,
     prune,
+    sparsities,
     structure,
+    timed,
 )
-from invented_study import study
+from invented_study import CALIBRATED_ENTRIES, CALIBRATED_QUANTITIES, calibration_record, study
 
-from sparsity_report.results.model import Alert, CellRecord, CheckRecord, Fallback, Measurement, Results, StageRecord
+from sparsity_report.results.model import (
+    Alert,
+    CellRecord,
+    CheckRecord,
+    Fallback,
+    Measurement,
+    NodeRecord,
+    OverlapRecord,
+    Results,
+    SensitivityRecord,
+    StageRecord,
+)
 
 UNPACKED = Fallback(what="unpacked", why="no kernel for N:M on this CPU: weights are unpacked at every call", count=30)
 WINDOWS = ((1, 128),)
@@ -238,13 +257,188 @@ def csr_larger_everywhere() -> Results:
     )
 
 
-STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere)
+CALIBRATED = ("wanda", "sparsegpt")
+SEEDS = (0, 1, 2)
+HARM = {"magnitude": 1.0, "random": 2.4, "wanda": 0.62, "sparsegpt": 0.5}
+ERROR = {"magnitude": 0.35, "random": 0.9, "wanda": 0.2, "sparsegpt": 0.11}
+PATTERNS = {"2:4": (0.5, 0.62), "4:8": (0.5, 0.55)}
+"""Sparsity and made-up damage of magnitude pruning in a pattern."""
+DEAD = Fallback(what="dead columns", why="inputs that are zero on every calibration token", count=4)
+RETRY = Fallback(what="Cholesky retries with more damping", why="the Gram matrix was not positive definite", count=2)
+FALLBACKS = {"sparsegpt": (DEAD, RETRY), "wanda": (DEAD,)}
+
+
+def asked(model: Blueprint) -> list[tuple[StageRecord, str, float]]:
+    """Every pruned state of the calibrated study: its stage, how its zeros are spread, and its made-up damage."""
+    found: list[tuple[StageRecord, str, float]] = []
+    for sparsity in (0.3, 0.5, 0.7):
+        hurt = (sparsity / 0.72) ** 2.6
+        found.append((prune("magnitude", sparsity, scope="layer"), "uniform", hurt * 1.1))
+        found.append((prune("magnitude", sparsity), "global", hurt))
+        found.append((prune("random", sparsity, scope="layer", seed=5), "uniform", hurt * HARM["random"]))
+        for entry in CALIBRATED:
+            scope = {"wanda": "row", "sparsegpt": "layer"}[entry]
+            for seed in SEEDS:
+                stage = prune(entry, sparsity, scope=scope, **calibration(seed), **own_params(entry))
+                found.append((stage, "uniform", hurt * HARM[entry] * (1 + 0.02 * seed)))
+    for pattern, (_, hurt) in PATTERNS.items():
+        found.append((prune("magnitude", pattern=pattern), "uniform", hurt))
+        for entry in CALIBRATED:
+            stage = prune(entry, pattern=pattern, **calibration(0), **own_params(entry))
+            found.append((stage, "uniform", hurt * HARM[entry] * (0.7 if entry == "wanda" else 1)))
+    for sparsity in (0.5, 0.7):
+        stage = prune(
+            "wanda", sparsity, scope="row", allocation={"use": "owl", "outlier": 5, "spread": 0.08}, **calibration(0)
+        )
+        found.append((stage, "blocks", (sparsity / 0.72) ** 2.6 * 0.5))
+    found.append((prune("wanda", pattern="2:4", permute=True, **calibration(0)), "uniform", 0.2))
+    found.append((prune("sparsegpt", 0.5, scope="layer", within_block="in-order", **calibration(0)), "uniform", 0.17))
+    for sparsity, hurt in ((0.1, 0.5), (0.3, 1.2)):
+        found.append((prune("magnitude", sparsity, "row", "layer"), "uniform", hurt * 1.2))
+        found.append((prune("wanda", sparsity, "column", "block", **calibration(0)), "blocks", hurt))
+        found.append((prune("magnitude", sparsity, "block:4x4", "layer"), "uniform", hurt * 0.5))
+    return found
+
+
+def own_params(entry: str) -> dict[str, Any]:
+    return {"block_size": 128, "damping": 0.01} if entry == "sparsegpt" else {}
+
+
+def asked_sparsity(stage: StageRecord) -> float:
+    return float(stage.params.get("sparsity", 0.5))
+
+
+def seed_of(stage: StageRecord) -> int:
+    return int(stage.params.get("calibration", {}).get("seed", 0))
+
+
+def calibrated_cell(model: Blueprint, stage: StageRecord, spread: str, hurt: float, form: Any) -> CellRecord:
+    """A pruned state in a format, with what pruning cost and a ratio to dense of paired windows."""
+    sparsity, seed = asked_sparsity(stage), seed_of(stage)
+    quality = behaviour(model, hurt)
+    ratio = (quality[0].value or 0) / model.perplexity
+    seconds = timed("prune_seconds", {"sparsegpt": 9.4, "wanda": 3.1}.get(stage.entry, 0.2) + 0.1 * seed, 0, None)
+    memory = timed("prune_memory_bytes", 3.1e8 + 4e6 * seed, 0, None)
+    metrics = [
+        *structure(model, form, sparsity, 0.9 if spread == "global" else 1.0),
+        *quality,
+        measured("perplexity_ratio", ratio, "1", 0.012 * ratio, "lower"),
+        seconds.model_copy(update={"unit": "s", "direction": "lower", "n": None}),
+        memory.model_copy(update={"unit": "B", "direction": "lower", "n": None}),
+    ]
+    if stage.entry != "random":
+        error = measured("reconstruction_error", pooled_error(stage), "1", 0, "lower")
+        metrics.append(error.model_copy(update={"conditions": {}, "n": 4096}))
+    fallbacks = FALLBACKS.get(stage.entry, ())
+    return cell(model, (stage,), form, tuple(metrics), replicate=seed, variant="methods", fallbacks=fallbacks)
+
+
+def pooled_error(stage: StageRecord) -> float:
+    return float(f"{ERROR[stage.entry] * asked_sparsity(stage) ** 2 * (1 + 0.03 * seed_of(stage)):.4g}")
+
+
+def calibrated_node(model: Blueprint, stage: StageRecord, spread: str) -> NodeRecord:
+    share = 0.9 if spread == "global" else 1.0
+    found = sparsities(model, asked_sparsity(stage), spread, share)
+    wanted = found if stage.params.get("scope") not in ("global", "block") else ()
+    error = errors(model, pooled_error(stage)) if stage.entry != "random" else ()
+    fallbacks = FALLBACKS.get(stage.entry, ())
+    return node(model, (stage,), found, error, requested=wanted, replicate=seed_of(stage), fallbacks=fallbacks)
+
+
+LIKENESS = {
+    frozenset(("magnitude", "wanda")): 0.61,
+    frozenset(("magnitude", "sparsegpt")): 0.42,
+    frozenset(("wanda", "sparsegpt")): 0.55,
+}
+
+
+def overlaps(nodes: list[NodeRecord]) -> tuple[OverlapRecord, ...]:
+    """Every pair of equal pattern and sparsity of the methods' plain states; two seeds of one method as well."""
+    plain = [each for each in nodes if not {"allocation", "permute", "within_block"} & set(each.stages[0].params)]
+    found = []
+    for place, first in enumerate(plain):
+        for second in plain[place + 1 :]:
+            one, other = first.stages[0], second.stages[0]
+            if any(one.params.get(key) != other.params.get(key) for key in ("pattern", "sparsity")):
+                continue
+            same = one.entry == other.entry
+            if same and one.entry in CALIBRATED:
+                likeness = 0.93
+            elif (seed_of(one), seed_of(other)) != (0, 0) or one.params["pattern"] in ("row", "column", "block:4x4"):
+                continue
+            else:
+                likeness = 0.8 if same else LIKENESS.get(frozenset((one.entry, other.entry)), 0.0)
+            found.append(overlap(first, second, asked_sparsity(one), likeness))
+    return tuple(found)
+
+
+def sensitivity(model: Blueprint) -> SensitivityRecord:
+    """The first and the last block hurt most; one value is not finite."""
+    probes, blocks = (0.3, 0.5, 0.7), tuple(range(model.blocks))
+    shape = [1.0 + 2.2 * math.exp(-block) + 0.5 * block / (model.blocks - 1) for block in blocks]
+    rows = [[round(0.04 * each * (probe / 0.3) ** 2.4, 5) for probe in probes] for each in shape]
+    return SensitivityRecord(
+        model=model.id,
+        method="wanda",
+        sparsity=probes,
+        blocks=blocks,
+        nll_increase=tuple(
+            tuple(None if (block, probe) == (0, 0.7) else each for each, probe in zip(row, probes, strict=True))
+            for block, row in zip(blocks, rows, strict=True)
+        ),
+        tokens=4080,
+        forward_equivalents=7.5,
+    )
+
+
+PUBLISHED = (
+    ("magnitude at 50 %: perplexity over dense", "Frantar and Alistarh 2023, table 1", "7.0", "1.62", "miss"),
+    ("wanda at 50 %: perplexity over dense", "Sun et al. 2024, table 22", "1.31 to 1.43", "1.36", "pass"),
+    ("sparsegpt at 2:4: perplexity over dense", "Frantar and Alistarh 2023, table 6", "2.17", "–", "cannot_check"),
+)
+
+
+def calibrated(model: Blueprint = TINY_OPT) -> Results:
+    """Methods that look at data, with seeds, allocation, unit patterns, and what they remove matrix by matrix."""
+    dense = (*structure(model, DENSE, 0), *behaviour(model, 0))
+    cells, nodes = [cell(model, (), DENSE, dense, variant="dense")], []
+    for stage, spread, hurt in asked(model):
+        both = stage.params.get("sparsity") == "0.5" and stage.params["pattern"] == "unstructured"
+        forms = (MASKED, BITMASK) if both and "allocation" not in stage.params else (MASKED,)
+        cells += [calibrated_cell(model, stage, spread, hurt, form) for form in forms]
+        nodes.append(calibrated_node(model, stage, spread))
+    checks = tuple(
+        CheckRecord(what=what, source=source, origin="published", expected=wanted, observed=seen, verdict=verdict)
+        for what, source, wanted, seen, verdict in PUBLISHED
+    )
+    return study(
+        "Criteria that look at data (invented numbers)",
+        cells,
+        (model,),
+        slug="calibrated",
+        question="How much do calibration data and weight updates buy, and at which sparsity?",
+        targets=True,
+        calibration=[calibration_record(model, seed) for seed in SEEDS],
+        entries=CALIBRATED_ENTRIES,
+        quantities=CALIBRATED_QUANTITIES,
+        nodes=tuple(nodes),
+        overlaps=overlaps(nodes),
+        sensitivity=(sensitivity(model),),
+        checks=checks,
+    )
+
+
+STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere, calibrated)
 
 
 def main(folder: Path) -> None:
     """Only what a study sets is written: that readers fill in the rest is part of the contract."""
     for each in STUDIES:
-        text = each().model_dump_json(indent=1, exclude_unset=True)
+        made = each()
+        text = made.model_dump_json(indent=1, exclude_unset=True)
+        if made.nodes:  # long arrays of numbers, on one line each
+            text = re.sub(r"\[\s+([-\d.,e\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
         (folder / f"{each.__name__}.json").write_text(text + "\n", encoding="utf-8")
 
 

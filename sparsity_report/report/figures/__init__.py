@@ -12,21 +12,27 @@ if TYPE_CHECKING:
 def draw_all(results: Results) -> dict[str, Drawing]:
     """Every figure that the results allow, by id, in the order of the paper."""
     from . import (
+        allocation,
         block_diagram,
         break_even,
         flops_by_group,
         group_sparsity,
         headline,
         latency,
+        layer_error,
+        layer_sparsity,
+        mask_overlap,
         parameter_fraction,
         quality_sparsity,
+        sensitivity,
         speed_vs_flops,
         storage_components,
     )
 
     order = (
-        block_diagram, headline, quality_sparsity, group_sparsity, parameter_fraction, flops_by_group,
-        storage_components, break_even, latency, speed_vs_flops,
+        block_diagram, headline, quality_sparsity, sensitivity, parameter_fraction, group_sparsity, allocation,
+        layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components, break_even, latency,
+        speed_vs_flops,
     )  # fmt: skip
     drawings = (figure.draw(results) for figure in order)
     return {drawing.id: drawing for drawing in drawings if drawing is not None}

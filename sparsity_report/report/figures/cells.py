@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .. import facts
+from .. import facts, style
 from ..numbers import NBSP, count, percent
+from ..replicates import PooledMeasurement, without_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ...contracts import Pattern
     from ...results.model import CellRecord, FormatRecord, Measurement, ModelRecord, Results, StageRecord
 
 SHOWN = 8
@@ -42,50 +45,110 @@ def labelled(model: ModelRecord) -> str:
     return f"{model.id} ({model.label})" if model.label else model.id
 
 
-def _stage_name(stage: StageRecord, scoped: bool, swept: bool) -> str:
-    """A stage in words; `swept` leaves out the sparsity, which is what varies along a series."""
-    if stage.op == "quantize" and "bits" in stage.params:
-        return f"{stage.entry} {stage.params['bits']} bit"
-    if stage.op != "prune":
-        return stage.entry
-    pattern = str(stage.params.get("pattern", "unstructured"))
-    if pattern != "unstructured":
-        return f"{stage.entry} {pattern}"
-    scope = f" {stage.params['scope']}" if scoped and "scope" in stage.params else ""
-    sparsity = None if swept else stage.params.get("sparsity")
-    return f"{stage.entry}{scope}" + ("" if sparsity is None else f" {percent(float(sparsity))}")
+STAGE_KEYS = (
+    *("sparsity", "pattern", "scope", "allocation", "propagate", "permute", "within_block", "compat", "calibration"),
+)
+"""Keys of a pruning stage that are not its method's own parameters."""
+UNIT_NAMES = {"row": "rows", "column": "columns"}
 
 
-def _pipeline(cell: CellRecord, scoped: bool, swept: bool = False) -> str:
-    return " → ".join(_stage_name(stage, scoped, swept) for stage in cell.variant.stages) or "dense"
+def pattern_name(pattern: Pattern) -> str:
+    """ "2:4", "rows", "columns", "4×4 tiles"; nothing for single weights."""
+    if pattern.unit == "block":
+        return f"{pattern.height}×{pattern.width} tiles"
+    return UNIT_NAMES.get(pattern.unit, str(pattern)) if not pattern.unstructured else ""
+
+
+def own_params(stage: StageRecord) -> dict[str, object]:
+    """The method's own parameters."""
+    return {key: value for key, value in stage.params.items() if key not in STAGE_KEYS}
+
+
+def _aspects(stage: StageRecord) -> dict[str, str]:
+    """What tells states of one method apart beside the sparsity, in words; an empty word is the usual case."""
+    params, text = stage.params, facts.calibration_of(stage)
+    allocation = facts.allocation_of(stage)
+    found = {
+        "scope": str(params["scope"]) if "scope" in params else None,
+        "allocation": "" if allocation == "uniform" else allocation,
+        "permute": "permuted" if params.get("permute") else "",
+        "within_block": "in order" if params.get("within_block") == "in-order" else "",
+        "propagate": "dense inputs" if params.get("propagate") == "dense" else "",
+        "compat": "as published" if params.get("compat") == "reference" else "",
+        "source": str(text["source"]).rsplit("/", 1)[-1] if "source" in text else None,
+        "windows": f"{text['windows']} windows" if "windows" in text else None,
+        "length": f"length {text['length']}" if "length" in text else None,
+        "bos": f"BOS {text['bos']}" if "bos" in text else None,
+        "curate": ("curated" if text.get("curate") else "as it is") if text else None,
+    }
+    words = {key: value for key, value in found.items() if value is not None}
+    return words | {key: f"{key.replace('_', ' ')} {value}" for key, value in own_params(stage).items()}
+
+
+ALWAYS = ("allocation", "permute")
+"""Aspects that are named wherever they are not the usual ones; others only where a method has several."""
 
 
 @dataclass(frozen=True)
 class Names:
     """
-    Short names of a study's cells. The scope is named only where the study has several.
+    Short names of a study's cells. What tells them apart, such as the scope, is named only where it differs.
 
     node: "magnitude 30 %", "sparsegpt 50 % → lora → gptq 4 bit", "dense"; replicates are numbered from 1.
     cell: the node in its format, "magnitude 30 %, CSR".
     series: what stays the same along a sweep of sparsity, "magnitude", "magnitude 2:4".
     """
 
-    scoped: bool
+    named: frozenset[tuple[str, str, str]]
+    """(entry, pattern, aspect) that take several values in the study."""
 
     @classmethod
     def of(cls, results: Results) -> Names:
-        stages = (stage for cell in results.cells for stage in cell.variant.stages)
-        return cls(len({stage.params["scope"] for stage in stages if "scope" in stage.params}) > 1)
+        seen: dict[tuple[str, str, str], set[str]] = {}
+        paths = [*(cell.variant.stages for cell in results.cells), *(node.stages for node in results.nodes)]
+        for stage in (stage for stages in paths for stage in stages if stage.op == "prune"):
+            for aspect, word in _aspects(stage).items():
+                key = (stage.entry, str(stage.params.get("pattern", "unstructured")), aspect)
+                seen.setdefault(key, set()).add(word)
+        return cls(frozenset(key for key, words in seen.items() if len(words) > 1))
+
+    def _stage(self, stage: StageRecord, swept: bool, patterned: bool) -> str:
+        """A stage in words; `swept` leaves out the sparsity, which is what varies along a series."""
+        if stage.op == "quantize" and "bits" in stage.params:
+            return f"{stage.entry} {stage.params['bits']} bit"
+        if stage.op != "prune":
+            return stage.entry
+        pattern = str(stage.params.get("pattern", "unstructured"))
+        words = [
+            word
+            for aspect, word in _aspects(stage).items()
+            if aspect in ALWAYS or (stage.entry, pattern, aspect) in self.named
+        ]
+        sparsity = None if swept else stage.params.get("sparsity")
+        amount = "" if sparsity is None else percent(float(sparsity))
+        shape = pattern_name(facts.pattern_of([stage])) if patterned else ""
+        return " ".join(part for part in (stage.entry, shape, *words, amount) if part)
+
+    def state(self, stages: Iterable[StageRecord]) -> str:
+        return " → ".join(self._stage(stage, swept=False, patterned=True) for stage in stages) or "dense"
 
     def node(self, cell: CellRecord) -> str:
         replicate = f" #{cell.variant.replicate + 1}" if cell.variant.replicate else ""
-        return _pipeline(cell, self.scoped) + replicate
+        return self.state(cell.variant.stages) + replicate
 
     def cell(self, cell: CellRecord) -> str:
         return "dense" if cell.is_reference else f"{self.node(cell)}, {format_name(cell.variant.format)}"
 
+    def sweep(self, stages: Iterable[StageRecord]) -> str:
+        """What stays the same along a sweep of sparsity, "magnitude", "magnitude 2:4"."""
+        return " → ".join(self._stage(stage, swept=True, patterned=True) for stage in stages) or "dense"
+
+    def kind(self, stages: Iterable[StageRecord]) -> str:
+        """What states of one sparsity and pattern differ in: "magnitude"."""
+        return " → ".join(self._stage(stage, swept=True, patterned=False) for stage in stages) or "dense"
+
     def series(self, cell: CellRecord) -> str:
-        return _pipeline(cell, self.scoped, swept=True)
+        return self.sweep(cell.variant.stages)
 
 
 def of_model(results: Results, model: ModelRecord, metric: str, **conditions: str) -> list[CellRecord]:
@@ -106,7 +169,10 @@ def first_of_nodes(cells: Iterable[CellRecord]) -> list[CellRecord]:
 
 
 def _series(cell: CellRecord) -> str:
-    return _pipeline(cell, scoped=True, swept=True)
+    """What stays the same along a sweep, whatever is named."""
+    stages = map(without_seeds, cell.variant.stages)
+    swept = [{**stage, "params": {k: v for k, v in stage["params"].items() if k != "sparsity"}} for stage in stages]
+    return json.dumps(swept, sort_keys=True, default=str)
 
 
 def choose(cells: list[CellRecord], limit: int = SHOWN) -> list[CellRecord]:
@@ -134,6 +200,12 @@ def choose(cells: list[CellRecord], limit: int = SHOWN) -> list[CellRecord]:
     return [cell for node in order if node in chosen for cell in nodes[node]]
 
 
+def method_marks(results: Results) -> dict[str, style.Mark]:
+    """The look of every method of the study, the same in all of its figures."""
+    stages = (stage for cell in results.cells for stage in cell.variant.stages)
+    return style.marks((stage.entry for stage in stages), style.METHODS, style.METHOD_SPARE)
+
+
 def shown_of(shown: int, total: int) -> str:
     """A sentence for the caption where a figure leaves cells out."""
     return "" if shown >= total else f" {shown} of {total} variants are shown; the table of all cells has the rest."
@@ -141,9 +213,11 @@ def shown_of(shown: int, total: int) -> str:
 
 def sample(found: Iterable[Measurement]) -> str:
     """ "; n = 8,160 predicted tokens, bars are 95 % intervals": what stands behind measured values, for captions."""
-    counts = sorted({each.n for each in found if each.n})
+    every = list(found)
+    counts = sorted({each.n for each in every if each.n})
     numbers = " and ".join(map(count, counts))
-    return f"; n = {numbers} predicted tokens, bars are 95{NBSP}% intervals" if counts else ""
+    several = ", of all seeds where a state has several" if any(isinstance(e, PooledMeasurement) for e in every) else ""
+    return f"; n = {numbers} predicted tokens, bars are 95{NBSP}% intervals{several}" if counts else ""
 
 
 def models_phrase(models: Iterable[ModelRecord]) -> str:

@@ -1,4 +1,8 @@
-"""Perplexity and top-1 agreement against the sparsity that was reached, one line per method."""
+"""
+Perplexity and top-1 agreement against the sparsity that was reached: one line a method and scope, N:M beside them.
+
+N:M patterns imply their sparsity, so that a method has one point in each: they stand in a panel of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,27 @@ from typing import TYPE_CHECKING
 
 from .. import facts, style
 from ..drawing import Drawing, csv_text
-from ..numbers import percent
-from .cells import Names, first_of_nodes, labelled, models_phrase
+from ..numbers import NBSP, percent, significant
+from ..replicates import PooledMeasurement, seeds
+from .cells import Names, first_of_nodes, labelled, method_marks, models_phrase
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from ...results.model import CellRecord, Measurement, ModelRecord, Results
 
 PANELS = (("perplexity", "Perplexity"), ("agreement_top1", "Top-1 agreement (%)"))
-WIDE_RANGE = 10
 TOP = 0.97
 """Height of the crosses for values that are not finite, as a fraction of the axes."""
-ROOM_BELOW = 0.2
-"""Of a logarithmic axis, below the smallest value: the label of dense hangs under its line."""
-HEIGHT_MM = 62.0
+ROOM = 0.07
+"""Of a logarithmic axis, below the smallest and above the largest value."""
+HIGHEST = 20
+"""Times dense: where most perplexities are lower, those above are numbers at the top edge, and do not flatten them."""
+PANEL_MM, PAGE_MM = (66.0, 46.0), 205.0
+LABEL_MM, FRAME_MM = 3.4, 9.0
+"""What a label takes, and what a panel needs besides its axes."""
+MOST_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,14 @@ class Row:
     corpus: str
     dense: float | None
     cells: list[CellRecord]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour and marker are the method's, the line its scope's or allocation's."""
+
+    mark: style.Mark
+    line: object
 
 
 def _corpora(results: Results, model: ModelRecord) -> list[str]:
@@ -69,84 +86,225 @@ def _rows(results: Results) -> list[Row]:
     return rows
 
 
+def _sparsity(cell: CellRecord) -> float:
+    return facts.value(cell, "sparsity_target") or 0
+
+
 def _series(row: Row, naming: Names) -> dict[str, list[CellRecord]]:
+    """By name, along the sparsity; N:M patterns of one kind of state together."""
     series: dict[str, list[CellRecord]] = {}
-    for cell in sorted(row.cells, key=lambda each: facts.value(each, "sparsity_target") or 0):
+    for cell in sorted(row.cells, key=_sparsity):
         series.setdefault(naming.series(cell), []).append(cell)
     return series
 
 
-def _looks(series: dict[str, list[CellRecord]]) -> dict[str, style.Mark]:
-    """A method's own look for its sweep; everything else of it (patterns, pipelines) takes a spare one."""
-    return style.marks(series, style.METHODS)
+def _looks(results: Results, naming: Names) -> dict[str, Look]:
+    """A method's colour and marker, and a line for each of its series in the order of the study."""
+    marks, lines = method_marks(results), dict[str, list[str]]()
+    looks: dict[str, Look] = {}
+    for cell in results.cells:
+        if not cell.variant.stages or facts.is_nm(cell):
+            continue
+        method, name = cell.variant.stages[0].entry, naming.series(cell)
+        own = lines.setdefault(method, [])
+        if name not in own:
+            own.append(name)
+        looks[name] = Look(marks[method], style.LINES[own.index(name) % len(style.LINES)])
+    return looks
 
 
-def _draw_series(axes: Axes, cells: list[CellRecord], metric: str, corpus: str, look: style.Mark, name: str) -> None:
+def _spread(each: Measurement, scale: float) -> tuple[float, float] | None:
+    """From the smallest to the largest of several seeds."""
+    if isinstance(each, PooledMeasurement) and each.low is not None and each.high is not None:
+        return scale * each.low, scale * each.high
+    return None
+
+
+def _point(axes: Axes, x: float, each: Measurement, scale: float, mark: style.Mark) -> None:
+    """A value: thin its 95 % interval, thick the range of its seeds."""
+    value = scale * (each.value or 0)
+    if each.ci:
+        low, high = (max(abs(value - scale * bound), 0) for bound in each.ci)
+        axes.errorbar(x, value, [[low], [high]], color=mark.colour, lw=0.8, zorder=2.2)
+    if span := _spread(each, scale):
+        axes.vlines(x, *span, color=mark.colour, lw=3.2, alpha=0.45, zorder=2.3)
+    if value > axes.get_ylim()[1]:
+        axes.plot([x], [TOP], mark.marker, color=mark.colour, transform=axes.get_xaxis_transform(), zorder=2.6)
+        axes.annotate(
+            f"{significant(value)} ↑", (x, TOP), (-5, 0), xycoords=axes.get_xaxis_transform(), ha="right",
+            textcoords="offset points", va="center", color=mark.colour, fontsize=7.6,
+        )  # fmt: skip
+    else:
+        axes.plot([x], [value], mark.marker, color=mark.colour, mfc="white", zorder=2.6)
+
+
+def _draw_series(
+    axes: Axes, cells: list[CellRecord], metric: str, corpus: str, look: Look
+) -> tuple[float, float] | None:
+    """The line of a sweep; returns its last point."""
     scale = 100 if metric == "agreement_top1" else 1
-    points = [(facts.value(cell, "sparsity_target") or 0, _measured(cell, metric, corpus)) for cell in cells]
-    finite = [(100 * x, each, scale * each.value) for x, each in points if each is not None and each.value is not None]
-    if finite:
-        x, y = [place for place, *_ in finite], [value for *_, value in finite]
-        low = [value - scale * each.ci[0] if each.ci else 0 for _, each, value in finite]
-        high = [scale * each.ci[1] - value if each.ci else 0 for _, each, value in finite]
-        line = "-" if len(set(x)) > 1 else ""
-        axes.errorbar(x, y, [low, high], ls=line, marker=look.marker, color=look.colour, mfc="white", label=name)
-    for place, each in points:
-        if each is not None and each.value is None:
-            axes.plot([100 * place], [TOP], "x", color=look.colour, transform=axes.get_xaxis_transform(), mew=1.4)
+    points = [(100 * _sparsity(cell), _measured(cell, metric, corpus)) for cell in cells]
+    finite = [(x, each) for x, each in points if each is not None and each.value is not None]
+    axes.plot(
+        [x for x, _ in finite], [scale * (each.value or 0) for _, each in finite], ls=look.line, color=look.mark.colour
+    )
+    for x, each in finite:
+        _point(axes, x, each, scale, look.mark)
+    for x, lost in points:
+        if lost is not None and lost.value is None:
+            axes.plot([x], [TOP], "x", color=look.mark.colour, transform=axes.get_xaxis_transform(), mew=1.4)
+    return (finite[-1][0], scale * (finite[-1][1].value or 0)) if finite else None
 
 
 def _name_diverged(axes: Axes, row: Row, metric: str) -> None:
     """One word beside the first of the crosses at the top edge."""
-    found = [(cell, _measured(cell, metric, row.corpus)) for cell in row.cells]
-    places = [facts.value(cell, "sparsity_target") or 0 for cell, each in found if each and each.value is None]
+    places = [
+        100 * _sparsity(cell)
+        for cell in row.cells
+        if not facts.is_nm(cell) and (each := _measured(cell, metric, row.corpus)) and each.value is None
+    ]
     if places:
+        left, right = axes.get_xlim()
         first = min(places)
-        side, align = (-6, "right") if first > 0.3 else (6, "left")
+        room = first - left > 0.3 * (right - left)
         axes.annotate(
             "not finite",
-            (100 * (first if first > 0.3 else max(places)), TOP),
-            (side, 0),
+            (first if room else max(places), TOP),
+            (-6 if room else 6, 0),
             xycoords=axes.get_xaxis_transform(),
             textcoords="offset points",
-            ha=align,
+            ha="right" if room else "left",
             va="center",
         )
 
 
-def _panel(axes: Axes, row: Row, metric: str, label: str, naming: Names) -> None:
-    series = _series(row, naming)
-    looks = _looks(series)
-    for name, cells in series.items():
-        _draw_series(axes, cells, metric, row.corpus, looks[name], name)
-    axes.set(xlim=(0, 100), xlabel="Sparsity of the targeted matrices (%)", ylabel=label)
-    axes.grid(True)
-    _name_diverged(axes, row, metric)
+def _limits(axes: Axes, row: Row, metric: str) -> None:
+    """Perplexity on a logarithmic axis, from dense to the worst; agreement from 0 to 100."""
     if metric == "agreement_top1":
         axes.set_ylim(0, 104)
         return
-    values = [each.value for cell in row.cells if (each := _measured(cell, metric, row.corpus)) and each.value]
-    if row.dense is not None:
-        values.append(row.dense)
-        axes.axhline(row.dense, color=style.INK, lw=0.9, ls=(0, (4, 2)))
-        axes.annotate(
-            f"dense {row.dense:.3g}", (100, row.dense), (-2, -3), textcoords="offset points", ha="right", va="top"
-        )
-    if values and max(values) > WIDE_RANGE * min(values):
-        axes.set_yscale("log")
-        style.plain_log_ticks(axes.yaxis)
-        axes.set_ylim(min(values) / (max(values) / min(values)) ** ROOM_BELOW, max(values) * 2.5)
-    elif values:
-        axes.set_ylim(0, 1.2 * max(values))
+    found = [each for cell in row.cells if (each := _measured(cell, metric, row.corpus)) and each.value]
+    values = [bound for each in found for bound in (each.value, *(each.ci or ())) if bound and bound > 0]
+    values += [row.dense] if row.dense else []
+    axes.set_yscale("log")
+    style.plain_log_ticks(axes.yaxis)
+    if values:
+        low, high = min(values), _highest(values, row.dense)
+        ratio = max(high / low, 1.2)
+        axes.set_ylim(low / ratio ** (2 * ROOM), high * ratio**ROOM)
 
 
-def _paint(figure: Figure, rows: list[Row], naming: Names) -> None:
+def _highest(values: list[float], dense: float | None) -> float:
+    """Where the axis ends: at the largest value, unless a minority of them is far above dense."""
+    bound = HIGHEST * dense if dense else max(values)
+    inside = [value for value in values if value <= bound]
+    return max(inside) if len(inside) > len(values) / 2 else max(values)
+
+
+def _dense_line(axes: Axes, row: Row, metric: str, named: bool) -> None:
+    if metric == "perplexity" and row.dense is not None:
+        axes.axhline(row.dense, color=style.INK, lw=0.9, ls=(0, (4, 2)), zorder=1.5)
+        if named:
+            axes.annotate(
+                f"dense {row.dense:.3g}", (0, row.dense), (3, -2), xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points", va="top",
+            )  # fmt: skip
+
+
+def _sweeps(axes: Axes, row: Row, metric: str, looks: dict[str, Look], naming: Names, height_mm: float) -> None:
+    """Lines against sparsity, each with its name at its end."""
+    series = {name: cells for name, cells in _series(row, naming).items() if not facts.is_nm(cells[0])}
+    places = [100 * _sparsity(cell) for cells in series.values() for cell in cells]
+    axes.set_xlim(max(0, min(places) - 5), min(100, max(places) + 3))
+    _limits(axes, row, metric)
+    axes.grid(True)
+    _dense_line(axes, row, metric, named=True)
+    labels = []
+    for name, cells in series.items():
+        if end := _draw_series(axes, cells, metric, row.corpus, looks[name]):
+            labels.append(style.Label(name, *end, looks[name].mark.colour))
+    _name_diverged(axes, row, metric)
+    style.end_labels(axes, labels, height_mm)
+
+
+def _nm_series(row: Row, naming: Names) -> dict[str, dict[str, CellRecord]]:
+    """N:M cells by name and pattern; the name leaves the pattern out."""
+    found: dict[str, dict[str, CellRecord]] = {}
+    for cell in row.cells:
+        if facts.is_nm(cell):
+            found.setdefault(naming.kind(cell.variant.stages), {})[facts.pattern(cell)] = cell
+    return found
+
+
+def _patterns(axes: Axes, row: Row, metric: str, results: Results, naming: Names, height_mm: float) -> None:
+    """One place a pattern, the methods side by side in it."""
+    series, marks = _nm_series(row, naming), method_marks(results)
+    patterns = list(dict.fromkeys(pattern for cells in series.values() for pattern in cells))
+    _limits(axes, row, metric)
+    axes.grid(True, axis="y")
+    _dense_line(axes, row, metric, named=False)
+    scale, labels = 100 if metric == "agreement_top1" else 1, []
+    for place, (name, cells) in enumerate(series.items()):
+        shift = 0.7 * ((place + 0.5) / len(series) - 0.5)
+        for pattern, cell in cells.items():
+            mark, x = marks[cell.variant.stages[0].entry], patterns.index(pattern) + shift
+            each = _measured(cell, metric, row.corpus)
+            if each is not None and each.value is not None:
+                _point(axes, x, each, scale, mark)
+                last = style.Label(name, x, scale * each.value, mark.colour)
+            elif each is not None:
+                axes.plot([x], [TOP], "x", color=mark.colour, transform=axes.get_xaxis_transform(), mew=1.4)
+        if any((each := _measured(cell, metric, row.corpus)) and each.value is not None for cell in cells.values()):
+            labels.append(last)
+    axes.set_xlim(-0.55, len(patterns) - 0.45)
+    axes.set_xticks(range(len(patterns)), patterns)
+    axes.tick_params(axis="y", labelleft=False)
+    style.end_labels(axes, labels, height_mm)
+
+
+def _metrics(row: Row) -> list[tuple[str, str]]:
+    return [each for each in PANELS if any(_measured(cell, each[0], row.corpus) for cell in row.cells)]
+
+
+def _heights(row: Row, naming: Names) -> list[float]:
+    """Millimetres of each panel: room for the names of all lines."""
+    sweeps = sum(not facts.is_nm(cells[0]) for cells in _series(row, naming).values())
+    named = max(sweeps, len(_nm_series(row, naming)))
+    usual = dict(zip(PANELS, PANEL_MM, strict=True))
+    return [max(usual[each], LABEL_MM * named + FRAME_MM) for each in _metrics(row)]
+
+
+def _panels(part: Figure | SubFigure, row: Row, results: Results, naming: Names, scale: float) -> None:
+    swept = any(not facts.is_nm(cell) for cell in row.cells)
+    patterns = len({facts.pattern(cell) for cell in row.cells if facts.is_nm(cell)})
+    points = patterns * len(_nm_series(row, naming))
+    widths = [1.0] * swept + [min(0.15 + 0.03 * points, 0.8)] * bool(patterns)
+    metrics, shares = _metrics(row), [scale * each for each in _heights(row, naming)]
+    grid = part.subplots(
+        len(metrics), len(widths), squeeze=False, sharey="row", width_ratios=widths, height_ratios=shares
+    )
+    looks = _looks(results, naming)
+    for line, (metric, label), share in zip(grid, metrics, shares, strict=True):
+        height = share - FRAME_MM
+        if swept:
+            _sweeps(line[0], row, metric, looks, naming, height)
+            line[0].set_xlabel("Sparsity of the targeted matrices (%)" if metric == metrics[-1][0] else "")
+        if patterns:
+            _patterns(line[-1], row, metric, results, naming, height)
+            line[-1].set_xlabel("N:M (N kept)" if metric == metrics[-1][0] else "")
+        line[0].set_ylabel(label)
+        line[0].tick_params(axis="y", labelleft=True)
+
+
+def _paint(figure: Figure, rows: list[Row], results: Results, naming: Names) -> None:
     titles = [f"{labelled(row.model)}, {row.corpus}" for row in rows]
-    for part, row in zip(style.bands(figure, titles, [1] * len(rows)), rows, strict=True):
-        line = part.subplots(1, 2)
-        for axes, (metric, label) in zip(line, PANELS, strict=True):
-            _panel(axes, row, metric, label, naming)
-        line[1].legend(loc="best", borderaxespad=0.5)
+    heights = [sum(_heights(row, naming)) for row in rows]
+    for part, row in zip(style.bands(figure, titles, heights), rows, strict=True):
+        _panels(part, row, results, naming, _height(rows, naming) / sum(heights))
+
+
+def _height(rows: list[Row], naming: Names) -> float:
+    return min(sum(sum(_heights(row, naming)) for row in rows), PAGE_MM)
 
 
 def _sentence(row: Row, naming: Names) -> str:
@@ -161,46 +319,71 @@ def _sentence(row: Row, naming: Names) -> str:
                 )
             if agreement is not None and agreement.value is not None:
                 words.append(f"agreement {percent(agreement.value, 1)}")
-            parts.append(f"{name} at {percent(facts.value(cell, 'sparsity_target') or 0)}: {', '.join(words)}")
+            parts.append(f"{name} at {percent(_sparsity(cell))}: {', '.join(words)}")
     dense = "" if row.dense is None else f"dense perplexity {row.dense:.4g}; "
     return f"{labelled(row.model)} on {row.corpus or 'the evaluation text'}: {dense}{'; '.join(parts)}."
 
 
-def _caption(rows: list[Row]) -> str:
-    found = (_measured(cell, metric, row.corpus) for row in rows for cell in row.cells for metric, _ in PANELS)
+def _is_far(row: Row) -> bool:
+    """Whether a perplexity lies beyond the axis."""
+    values = [each.value for cell in row.cells if (each := _measured(cell, "perplexity", row.corpus)) and each.value]
+    return bool(values) and max(values) > _highest(values, row.dense)
+
+
+def _caption(rows: list[Row], total: int) -> str:
+    found = [_measured(cell, metric, row.corpus) for row in rows for cell in row.cells for metric, _ in PANELS]
     counts = sorted({each.n for each in found if each is not None and each.n})
     tokens = f"n = {' and '.join(f'{n:,}' for n in counts)} predicted tokens" if counts else "n not recorded"
     corpora = ", ".join(dict.fromkeys(row.corpus for row in rows if row.corpus))
     models = list({row.model.id: row.model for row in rows}.values())
+    repeats = {seeds(cell) for row in rows for cell in row.cells} - {1}
+    several = (
+        f" Where a state was repeated, the point is the mean of {' or '.join(map(str, sorted(repeats)))} seeds, the "
+        f"thick bar spans the seeds’ values, and the thin one all of their intervals."
+        if repeats
+        else ""
+    )
+    lost = any(each is not None and each.value is None for each in found)
+    far = any(_is_far(row) for row in rows)
+    patterns = " N:M patterns, which imply their sparsity, stand at the right." * any(
+        facts.is_nm(cell) for row in rows for cell in row.cells
+    )
+    left_out = f" {len(rows)} of {total} pairs of model and text are shown." if len(rows) < total else ""
     return (
-        f"Left: perplexity; right: top-1 agreement with the dense model; both measured on {corpora or 'one text'}, "
-        f"{tokens}, bars are 95 % intervals, × marks a value that is not finite. {models_phrase(models)}"
+        f"Perplexity (logarithmic axis) and top-1 agreement with the dense model, both measured on "
+        f"{corpora or 'one text'}, {tokens}; bars are 95{NBSP}% intervals"
+        f"{', × marks a value that is not finite' * lost}"
+        f"{f'; perplexities far beyond {HIGHEST} times dense are written at the upper edge' * far}."
+        f"{several}{patterns} {models_phrase(models)}{left_out}"
     )
 
 
 def draw(results: Results) -> Drawing | None:
     """None when no pruned cell has behaviour beside its sparsity."""
-    naming, rows = Names.of(results), _rows(results)
+    naming, every = Names.of(results), _rows(results)
+    rows = every[:MOST_ROWS]
     if not rows:
         return None
     data = [
-        (row.model.id, row.model.label, row.corpus, name, facts.value(cell, "sparsity_target"), metric, each.value,
-         *(each.ci or (None, None)), each.n)
+        (row.model.id, row.model.label, row.corpus, name, facts.pattern(cell), _sparsity(cell), metric, each.value,
+         *(each.ci or (None, None)), each.n, seeds(cell), *(_spread(each, 1) or (None, None)))
         for row in rows
         for name, cells in _series(row, naming).items()
         for cell in cells
         for metric, _ in PANELS
         if (each := _measured(cell, metric, row.corpus))
     ]  # fmt: skip
-    header = ("model", "label", "corpus", "series", "sparsity_target", "metric", "value", "ci_low", "ci_high", "n")
+    header = ("model", "label", "corpus", "series", "pattern", "sparsity_target", "metric", "value")
     return Drawing(
         id="quality_sparsity",
         title="Quality against sparsity",
-        svg=style.render("quality_sparsity", HEIGHT_MM * len(rows), lambda figure: _paint(figure, rows, naming)),
-        alt="Two line charts of perplexity and top-1 agreement against sparsity. "
+        svg=style.render(
+            "quality_sparsity", _height(rows, naming), lambda figure: _paint(figure, rows, results, naming)
+        ),
+        alt="Line charts of perplexity and top-1 agreement against sparsity. "
         + " ".join(_sentence(row, naming) for row in rows),
-        caption=_caption(rows),
-        how_to_read="Lower is better on the left, higher on the right; a good criterion stays near the dense model "
-        "the longest.",
-        csv=csv_text(header, data),
+        caption=_caption(rows, len(every)),
+        how_to_read="Lower is better for perplexity, higher for agreement; a good criterion stays near the dense model "
+        "the longest. Colour and marker name the method, the dashes what it was told.",
+        csv=csv_text((*header, "ci_low", "ci_high", "n", "seeds", "seed_min", "seed_max"), data),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import tables
+from .. import method_tables, result_tables, tables
 from ..document import Section
 from ..markup import formula, see
+from . import behaviour, setup
+from .headline import long_headline
 from .words import equation, paragraph
 
 if TYPE_CHECKING:
@@ -54,7 +56,17 @@ def derivation(results: Results, drawings: Mapping[str, Drawing]) -> Section:
 
 
 def listings(results: Results, drawings: Mapping[str, Drawing]) -> Section:
-    """B: all cells, all matrices."""
-    matrices = tables.matrices(results)
-    blocks = (tables.cells(results), *((matrices,) if matrices.rows else ()))
+    """B: tables of one row a state, all cells, all matrices."""
+    headline, states = result_tables.headline(results), result_tables.behaviour(results)
+    seeds, cost, overlap = (each(results) for each in (method_tables.seeds, method_tables.cost, method_tables.overlap))
+    variants, matrices = tables.variants(results), tables.matrices(results)
+    blocks = (
+        *((variants,) if len(variants.rows) > setup.LONG else ()),
+        *((headline,) if long_headline(results) else ()),
+        *((states,) if behaviour.long_behaviour(results) else ()),
+        *((each) for each in (seeds, cost) if len(each.rows) > method_tables.SHORT),
+        *((overlap,) if overlap.rows else ()),
+        tables.cells(results),
+        *((matrices,) if matrices.rows else ()),
+    )
     return Section("app:cells", "All cells and matrices", blocks, appendix=True)

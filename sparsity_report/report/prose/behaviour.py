@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import facts, names, numbers, result_tables
+from .. import facts, method_tables, names, numbers, replicates, result_tables
 from ..document import Section
+from ..figures.cells import Names
 from ..markup import plain, see
-from .words import figure, paragraph
+from . import ranking, sensitivity
+from .words import bullets, figure, paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ...results.model import CellRecord, ModelRecord, Results
+    from ..document import Block
     from ..drawing import Drawing
 
+FEW, LONG = 3, 24
+"""Sentences of a paragraph that does not become a list; rows of a table that does not go to the appendix."""
 DIFFERENCE = "max_abs_logit_difference"
 TOLERANCE = 0.10
 """A perplexity within 10 % of dense counts as close."""
@@ -57,14 +62,16 @@ def perplexity_clause(results: Results, model: ModelRecord, cell: CellRecord) ->
 
 
 def series(results: Results, model: ModelRecord) -> dict[str, list[CellRecord]]:
-    """One-shot unstructured states by method and scope, by rising sparsity, replicates left out."""
+    """One-shot states by method and what it was told, by rising sparsity; N:M and other replicates left out."""
     found: dict[str, dict[str, CellRecord]] = {}
+    naming = Names.of(results)
     for node in facts.nodes(facts.cells_of(results, model)):
         cell = next((each for each in node if facts.executed(each)), None)
-        if cell is None or not facts.one_shot(cell) or facts.pattern(cell) != "unstructured" or cell.variant.replicate:
+        if cell is None or not facts.one_shot(cell) or facts.is_nm(cell):
             continue
         stage = cell.variant.stages[0]
-        name = f"{stage.entry} ({stage.params.get('scope', 'layer')})"
+        name, scope = naming.series(cell), str(stage.params.get("scope", "layer"))
+        name += "" if scope in name.split() else f" (scope {scope})"
         found.setdefault(name, {}).setdefault(str(facts.requested(cell)), cell)
     return {name: sorted(cells.values(), key=lambda each: facts.requested(each) or 0) for name, cells in found.items()}
 
@@ -99,18 +106,108 @@ def sweep_sentence(results: Results, model: ModelRecord, name: str, cells: list[
 
 
 def control_sentences(results: Results, model: ModelRecord) -> list[str]:
-    """Every criterion beside random pruning at the sparsities that both have."""
-    every = series(results, model)
-    controls = {
-        facts.requested(cell): cell for name, cells in every.items() if name.startswith("random ") for cell in cells
-    }
-    found = []
-    for name, cells in every.items():
-        if name.startswith("random "):
-            continue
-        pairs = [(cell, controls[facts.requested(cell)]) for cell in cells if facts.requested(cell) in controls]
-        found += [control_sentence(results, model, cell, control) for cell, control in pairs]
+    """Every criterion beside random pruning at the sparsities and in the pattern that both have."""
+    found = [
+        control_sentence(results, model, *pairs[0]) if len(pairs) == 1 else control_summary(results, model, name, pairs)
+        for name, pairs in control_pairs(results, model).items()
+    ]
     return [each for each in found if each]
+
+
+def _method(cell: CellRecord) -> str:
+    return cell.variant.stages[0].entry
+
+
+def _place(cell: CellRecord) -> tuple[str, float | None]:
+    return facts.pattern(cell), facts.requested(cell)
+
+
+def sweep_summary(results: Results, model: ModelRecord) -> str:
+    """All series of a model in one sentence, by how far they stay close to dense."""
+    dense = results.reference(model.id)
+    base = None if dense is None else facts.value(dense, "perplexity")
+    reached: dict[float, list[str]] = {}
+    for name, cells in series(results, model).items():
+        measured = [cell for cell in cells if facts.find(cell, "perplexity") is not None]
+        if not base or len(measured) < 2:
+            continue
+        reach = 0.0
+        for cell in measured:
+            own = facts.value(cell, "perplexity")
+            if own is None or own > base * (1 + TOLERANCE):
+                break
+            reach = facts.requested(cell) or 0
+        reached.setdefault(reach, []).append(plain(name.partition(" (")[0]))
+    within = f"stays within {numbers.percent(TOLERANCE)} of dense "
+    parts = [
+        f"up to {numbers.percent(reach)} sparsity with {names.listing(reached[reach])}"
+        for reach in sorted(reached, reverse=True)
+        if reach
+    ]
+    text = f"the perplexity {within}{'; '.join(parts)}" if parts else ""
+    if 0.0 in reached:
+        lost = f"with {names.listing(reached[0.0])} it is further away already at the lowest sparsity studied"
+        text = f"{text}; {lost}" if text else lost.replace("it is", "the perplexity is", 1)
+    return names.sentence(names.on(results, model), text, ".") if text else ""
+
+
+def control_pairs(results: Results, model: ModelRecord) -> dict[str, list[tuple[CellRecord, CellRecord]]]:
+    """States beside random pruning of the same pattern and sparsity, by series."""
+    every = series(results, model)
+    controls = {_place(cell): cell for cells in every.values() for cell in cells if _method(cell) == "random"}
+    pairs = {
+        name: [(cell, controls[_place(cell)]) for cell in cells if _place(cell) in controls and _place(cell)[1]]
+        for name, cells in every.items()
+        if _method(cells[0]) != "random"
+    }
+    return {name: found for name, found in pairs.items() if found}
+
+
+def control_verdict(cell: CellRecord, control: CellRecord) -> str:
+    """What one criterion is beside random pruning; "" where one of them has no finite perplexity."""
+    own, other = facts.find(cell, "perplexity"), facts.find(control, "perplexity")
+    if own is None or other is None or own.value is None or other.value is None:
+        return ""
+    if not facts.differ(own, other):
+        return "shows no clear difference from random pruning"
+    return f"is {'better' if own.value < other.value else 'worse'} than random pruning"
+
+
+def control_overview(results: Results, model: ModelRecord) -> str:
+    """Many criteria beside random pruning: who is better wherever both were run, and every exception."""
+    better, others = [], []
+    for name, pairs in control_pairs(results, model).items():
+        verdicts: dict[str, list[str]] = {}
+        for cell, control in pairs:
+            at = numbers.percent(facts.requested(cell) or 0)
+            verdicts.setdefault(control_verdict(cell, control), []).append(at)
+        verdicts.pop("", None)
+        shown = plain(name.partition(" (")[0])
+        if list(verdicts) == ["is better than random pruning"]:
+            better.append(shown)
+        else:
+            others += [f"{shown} {verdict} at {names.listing(places)}" for verdict, places in verdicts.items()]
+    parts = [f"{names.listing(better)} {'are' if len(better) > 1 else 'is'} better than random pruning wherever both "
+             "were run"] if better else []  # fmt: skip
+    text = "; ".join([*parts, *others])
+    return names.sentence(names.on(results, model), text, ".") if text else ""
+
+
+def control_summary(results: Results, model: ModelRecord, name: str, pairs: list[tuple[CellRecord, CellRecord]]) -> str:
+    """One criterion against random pruning at several sparsities, the values at the last of them."""
+    places: dict[str, list[str]] = {}
+    last = ""
+    for cell, control in pairs:
+        own, other, verdict = facts.find(cell, "perplexity"), facts.find(control, "perplexity"), ""
+        if own is None or other is None or not (verdict := control_verdict(cell, control)):
+            continue
+        at = numbers.percent(facts.requested(cell) or 0)
+        places.setdefault(verdict, []).append(at)
+        last = f" (perplexity {numbers.with_interval(own)} against {numbers.with_interval(other)} at {at})"
+    parts = [f"{verdict} at {names.listing(found)}" for verdict, found in places.items()]
+    return (
+        names.sentence(names.on(results, model), f"{plain(name)} ", names.listing(parts), f"{last}.") if parts else ""
+    )
 
 
 def control_sentence(results: Results, model: ModelRecord, cell: CellRecord, control: CellRecord) -> str:
@@ -131,7 +228,8 @@ def function_sentence(results: Results, model: ModelRecord) -> str:
     """Whether the formats of one mask compute the same function: what the contract checks of its cells say."""
     differences = {
         cell.id: (found.value, cell)
-        for cell in facts.cells_of(results, model)
+        for cell in replicates.runs(results)
+        if cell.variant.model == model.id
         if (found := facts.find(cell, DIFFERENCE)) is not None and found.value is not None
     }
     if not differences:
@@ -166,11 +264,23 @@ def function_sentence(results: Results, model: ModelRecord) -> str:
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """5 Behaviour."""
     sweeps = [
-        sweep_sentence(results, model, name, cells)
+        sentence
         for model in results.models
-        for name, cells in series(results, model).items()
+        for sentence in (
+            [sweep_summary(results, model)]
+            if len(series(results, model)) > FEW
+            else [sweep_sentence(results, model, name, cells) for name, cells in series(results, model).items()]
+        )
     ]
-    controls = [each for model in results.models for each in control_sentences(results, model)]
+    controls = [
+        each
+        for model in results.models
+        for each in (
+            [control_overview(results, model)]
+            if len(control_sentences(results, model)) > FEW
+            else control_sentences(results, model)
+        )
+    ]
     table = result_tables.behaviour(results)
     if not table.rows:
         return Section("sec:behaviour", "Behaviour", paragraph("No cell has behaviour to show."))
@@ -178,11 +288,54 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         "Behaviour belongs to the pruned model, not to the format that stores it: it is measured once for every state "
         f"and holds for all of its formats{see('tab:behaviour', 'fig:quality_sparsity')}."
     )
+    seeds = method_tables.seeds(results)
     blocks = (
         *paragraph(opening, *(function_sentence(results, model) for model in results.models)),
-        *paragraph(*sweeps),
+        *paragraph(*ranking.sentences(results)),
+        *listed(sweeps),
         *figure(results, drawings, "quality_sparsity"),
-        *paragraph(*controls),
-        table,
+        *listed(controls),
+        *(() if long_behaviour(results) else (table,)),
+        *paragraph(seeds_sentence(results), heading="Seeds."),
+        *((seeds,) if 0 < len(seeds.rows) <= method_tables.SHORT else ()),
+        *paragraph(*sensitivity.sentences(results), heading="Single blocks."),
+        *figure(results, drawings, "sensitivity"),
     )
     return Section("sec:behaviour", "Behaviour", blocks)
+
+
+def listed(sentences: list[str]) -> tuple[Block, ...]:
+    """A few sentences as a paragraph, many as a list."""
+    known = [each for each in sentences if each]
+    return bullets(known) if len(known) > FEW else paragraph(*known)
+
+
+def long_behaviour(results: Results) -> bool:
+    """Whether the table of all states goes to the appendix, because a table of methods stands before it."""
+    return len(result_tables.behaviour(results).rows) > LONG and bool(method_tables.comparison(results))
+
+
+def seeds_sentence(results: Results) -> str:
+    """The widest range over seeds, beside the interval of the windows."""
+    found = [
+        (each, cell)
+        for cell in results.cells
+        for each in cell.metrics
+        if each.metric == "perplexity" and isinstance(each, replicates.PooledMeasurement) and each.value
+    ]
+    if not found:
+        return ""
+    ranges = [((each.high or 0) - (each.low or 0), each, cell) for each, cell in found]
+    width, worst, cell = max(ranges, key=lambda each: each[0] / (each[1].value or 1))
+    counts = names.listing([str(count) for count in sorted({each.seeds for each, _ in found})])
+    text = (
+        f"States that were pruned again under {counts} seeds differ in perplexity by at most "
+        f"{numbers.percent(width / (worst.value or 1), 1)} of their mean ({names.state(results, cell)}: "
+        f"{numbers.with_interval(worst)}){see('tab:seeds')}"
+    )
+    one = replicates.members(cell)[0].find("perplexity", **worst.conditions)
+    if one is None or one.ci is None:
+        return f"{text}."
+    own = one.ci[1] - one.ci[0]
+    side = "more" if width > own else "less"
+    return f"{text}; that is {side} than the 95 % interval of one run spans ({numbers.number(own, 2)})."

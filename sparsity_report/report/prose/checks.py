@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 def verdict_sentence(results: Results) -> str:
     """How the checks went; one that could not be made does not count as met."""
-    if not results.checks:
+    found = [each.verdict for each in results.checks if each.origin != "published"]
+    if not found:
         return "The spec has no expectations, and no contract check was recorded."
-    found = [each.verdict for each in results.checks]
     if set(found) == {"pass"}:
         number = "The check was" if len(found) == 1 else f"All {numbers.count(len(found))} checks were"
         return f"{number} met{see('tab:checks')}."
@@ -33,13 +33,35 @@ def verdict_sentence(results: Results) -> str:
 
 
 def undecided_sentence(results: Results) -> str:
-    if not any(each.verdict == "undecided" for each in results.checks):
+    if not any(each.verdict == "undecided" and each.origin != "published" for each in results.checks):
         return ""
     return "Undecided means that the observed interval straddles a bound."
 
 
+def published_sentence(results: Results) -> str:
+    """How many figures of papers agree with this study; those that could not be compared are no agreement."""
+    found: list[str] = [each.verdict for each in results.checks if each.origin == "published"]
+    if not found:
+        return ""
+    parts = []
+    for verdict, words in tables.PUBLISHED.items():
+        count = found.count(verdict)
+        plural = {"agrees": "agree", "differs": "differ"}.get(words, words) if count > 1 else words
+        verb = {"undecided": "is undecided", "no comparison": "cannot be compared"}.get(words, plural)
+        verb = verb.replace("is ", "are ") if count > 1 else verb
+        parts += [f"{numbers.count(count)} {verb}"] if count else []
+    total = len(found)
+    figures = "1 published figure" if total == 1 else f"{numbers.count(total)} published figures"
+    return f"Of {figures} beside this study’s own, {names.listing(parts)}{see('tab:published')}."
+
+
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """8 Checks."""
-    table = tables.checks(results)
-    blocks = (*paragraph(verdict_sentence(results), undecided_sentence(results)), *((table,) if table.rows else ()))
+    table, published = tables.checks(results), tables.published(results)
+    blocks = (
+        *paragraph(verdict_sentence(results), undecided_sentence(results)),
+        *((table,) if table.rows else ()),
+        *paragraph(published_sentence(results), heading="Published figures."),
+        *((published,) if published.rows else ()),
+    )
     return Section("sec:checks", "Checks", blocks)

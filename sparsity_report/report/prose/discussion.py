@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import facts, markdown, names, numbers, result_tables
+from .. import facts, markdown, names, numbers, replicates, result_tables
 from ..document import Author, Section
 from ..markup import plain, ref
-from . import behaviour, execution
+from . import behaviour, execution, ranking
 from .words import bullets, paragraph
 
 if TYPE_CHECKING:
@@ -67,11 +67,13 @@ def label_limit(results: Results) -> str:
 
 def replicate_limit(results: Results) -> str:
     """Random choices: how many repeats stand behind them."""
-    repeats = max((cell.variant.replicate + 1 for cell in results.cells), default=1)
-    seeded = any(stage.entry == "random" for cell in results.cells for stage in cell.variant.stages)
+    repeats = max(map(replicates.seeds, replicates.pooled(results).cells), default=1)
+    stages = [stage for cell in results.cells for stage in cell.variant.stages]
     if repeats > 1:
         return f"Some states were repeated ({numbers.count(repeats)} replicates); the others are single runs."
-    if seeded:
+    if any(facts.calibration_of(stage) for stage in stages):
+        return "Calibration windows were drawn with one seed: how much another draw would change is not known."
+    if any(stage.entry == "random" for stage in stages):
         return "Random pruning was drawn with one seed: its spread over seeds is not known."
     return ""
 
@@ -83,10 +85,11 @@ def recovery_limit(results: Results) -> str:
 
 
 def unfinished_limit(results: Results) -> str:
-    bad = sum(cell.status in ("failed", "not_executed") for cell in results.cells)
+    runs = list(replicates.runs(results))
+    bad = sum(cell.status in ("failed", "not_executed") for cell in runs)
     if not bad:
         return ""
-    total = numbers.count(len(results.cells))
+    total = numbers.count(len(runs))
     return f"{numbers.count(bad)} of {total} cells have no measured results ({ref('sec:headline')})."
 
 
@@ -131,6 +134,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
             *(behaviour.function_sentence(results, model) for model in results.models),
             execution.paying_sentence(results),
         ),
+        *paragraph(*ranking.sentences(results)),
         *paragraph(choice_sentence(results)),
     )
     sections = (

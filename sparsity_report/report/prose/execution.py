@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import facts, names, numbers, result_tables
+from .. import facts, method_tables, names, numbers, result_tables
 from ..document import Section
 from ..markup import plain, see
 from .headline import where
@@ -77,13 +77,14 @@ def floor_sentence(results: Results) -> str:
 
 
 def fallback_items(results: Results) -> list[str]:
-    """Everything that did not happen as asked."""
-    return [
-        f"{where(results, cell.variant.model)}{names.variant(results, cell)}: {plain(each.what)}, because: "
-        f"{plain(each.why).rstrip('.')}{f' ({numbers.count(each.count)} times)' if each.count > 1 else ''}."
-        for cell in results.cells
-        for each in cell.fallbacks
-    ]
+    """Everything that did not happen as asked, each kind once."""
+    items = []
+    prefix = where(results, results.models[0].id) if len(results.models) == 1 else ""  # of several, each has its own
+    for found, each in result_tables.fallbacks(results):
+        states = prefix + names.listing(result_tables.shortened(found))
+        times = f" ({numbers.count(each.count)} times{' in all' * (len(found) > 1)})" if each.count > 1 else ""
+        items.append(f"{states}: {plain(each.what)}, because: {plain(each.why).rstrip('.')}{times}.")
+    return items
 
 
 def masked_sentence(results: Results) -> str:
@@ -111,6 +112,32 @@ def paying_sentence(results: Results) -> str:
     )
 
 
+def cost_sentence(results: Results) -> str:
+    """From the cheapest to the dearest state, in time and in memory."""
+    parts = []
+    for metric, words, spell in (
+        ("prune_seconds", "took", numbers.seconds),
+        ("prune_memory_bytes", "needed", numbers.mebibytes),
+    ):
+        found = {
+            cell.node: (each, cell)
+            for cell in results.cells
+            if (each := facts.value(cell, metric)) is not None and facts.executed(cell)
+        }
+        if found:
+            low, high = (pick(found.values(), key=lambda each: each[0]) for pick in (min, max))
+            span = (
+                f"from {spell(low[0])} ({names.state(results, low[1])}) to {spell(high[0])} "
+                f"({names.state(results, high[1])})"
+                if spell(low[0]) != spell(high[0])
+                else spell(low[0])
+            )
+            parts.append(f"{words} {span}{' of memory' * (metric == 'prune_memory_bytes')}")
+    if not parts:
+        return ""
+    return f"Pruning a state {names.listing(parts)}, in single readings on this machine{see('tab:cost')}."
+
+
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """7 Execution."""
     sentences = [
@@ -122,6 +149,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     table = result_tables.latency(results)
     untimed = "" if table.rows else "No latency was measured in this study."
     fallbacks = fallback_items(results)
+    cost = method_tables.cost(results)
     blocks = (
         *paragraph(masked_sentence(results), floor_sentence(results), untimed),
         *bullets(sentences),
@@ -131,6 +159,8 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *figure(results, drawings, "latency"),
         *figure(results, drawings, "speed_vs_flops"),
         *((table,) if table.rows else ()),
+        *paragraph(cost_sentence(results), heading="What pruning cost."),
+        *((cost,) if 0 < len(cost.rows) <= method_tables.SHORT else ()),
         *paragraph(
             "What did not happen as asked:"
             if fallbacks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import facts, names, numbers, result_tables
+from .. import facts, method_tables, names, numbers, replicates, result_tables
 from ..document import Section
 from ..markup import plain, ref, see
 from . import behaviour, storage
@@ -13,14 +13,18 @@ from .words import bullets, figure, paragraph
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...results.model import Results
+    from ...results.model import ModelRecord, Results
     from ..drawing import Drawing
+
+LONG = 24
+"""Rows of a table that is too long for the body."""
 
 
 def status_sentence(results: Results) -> str:
     """How many cells have numbers."""
-    total = len(results.cells)
-    counts = {status: sum(cell.status == status for cell in results.cells) for status in names.STATUS}
+    runs = list(replicates.runs(results))
+    total = len(runs)
+    counts = {status: sum(cell.status == status for cell in runs) for status in names.STATUS}
     if counts["ok"] == total:
         return f"All {numbers.count(total)} cells were executed{see('tab:headline')}."
     if counts["failed"] == total:
@@ -34,7 +38,7 @@ def unfinished_items(results: Results) -> list[str]:
     return [
         f"{where(results, cell.variant.model)}{names.variant(results, cell)}: {names.STATUS[cell.status]}, because: "
         f"{plain(cell.reason).rstrip('.') or 'no reason was recorded'}."
-        for cell in results.cells
+        for cell in replicates.runs(results)
         if cell.status != "ok"
     ]
 
@@ -52,6 +56,41 @@ def diverged_sentence(results: Results) -> str:
     return "A diverged cell ran, and its logits or its likelihood left the range of finite numbers: that is its result."
 
 
+def long_headline(results: Results) -> bool:
+    """Whether the table of all cells goes to the appendix, because a table of methods stands in its place."""
+    rows = len(result_tables.headline(results).rows)
+    return rows > LONG and bool(method_tables.comparison(results))
+
+
+def comparison_sentence(results: Results) -> str:
+    """Where one method is clearly the best, and where none is."""
+    tables = method_tables.comparison(results)
+    parts = [_best(results, model, corpus) for model in results.models for corpus in result_tables.corpora(results)]
+    known = [each for each in parts if each] if tables else []
+    if not known:
+        return ""
+    return names.sentence("; ".join(known)) + f"{see(*(each.id for each in tables))}."
+
+
+def _best(results: Results, model: ModelRecord, corpus: str) -> str:
+    """The clearly best methods of one model on one text, by their places."""
+    found = method_tables.standings(results, model, corpus)
+    clear: dict[str, list[str]] = {}
+    unclear: list[str] = []
+    for at in dict.fromkeys(at for own in found.values() for at in own):
+        here = {kind: own[at] for kind, own in found.items() if at in own}
+        winner = method_tables.best(here.values())
+        kind = next((kind for kind, each in here.items() if each is winner), "")
+        if kind:
+            clear.setdefault(kind, []).append(at)
+        elif len(here) > 1:
+            unclear.append(at)
+    parts = [f"{plain(kind)} has clearly the lowest perplexity at {names.listing(at)}" for kind, at in clear.items()]
+    parts += [f"no method is clearly the best at {names.listing(unclear)}"] if unclear else []
+    text = f"on {plain(corpus)}, " if len(result_tables.corpora(results)) > 1 else ""
+    return names.on(results, model) + text + "; ".join(parts) if parts else ""
+
+
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """4 Headline results."""
     executed = any(facts.executed(cell) for cell in results.cells)
@@ -67,7 +106,9 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     blocks = (
         *paragraph(status_sentence(results), diverged_sentence(results)),
         *bullets(unfinished_items(results)),
-        result_tables.headline(results),
+        *paragraph(comparison_sentence(results)),
+        *method_tables.comparison(results),
+        *(() if long_headline(results) else (result_tables.headline(results),)),
         *paragraph(
             *sizes, *(behaviour.lead_sentence(results, model) for model in results.models), reasons if executed else ""
         ),

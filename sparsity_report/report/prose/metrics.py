@@ -181,6 +181,52 @@ def latency(results: Results) -> tuple[Block, ...]:
     )
 
 
+def reconstruction(results: Results) -> tuple[Block, ...]:
+    return (
+        *defined(
+            "The reconstruction error compares the outputs of pruned matrices with those of the dense ones on the same "
+            "inputs X, which are the calibration inputs of the dense model, pooled over all targeted matrices m",
+            recorded(results, "metric", "reconstruction", "reconstruction_error"),
+        ),
+        *paragraph(
+            "It is what layer-wise methods minimise. It sees one matrix at a time and calibration text only: a method "
+            "may win here and lose in perplexity, where errors of all blocks meet other text.",
+            heading="Limits.",
+        ),
+    )
+
+
+def sensitivity(results: Results) -> tuple[Block, ...]:
+    return (
+        *defined(
+            "The sensitivity of a decoder block b is the increase of the mean negative log-likelihood per token when b "
+            "alone is pruned to a probe sparsity s",
+            recorded(results, "metric", "sensitivity", "sensitivity"),
+        ),
+        *paragraph(
+            "It sees one block at a time: blocks that are pruned together can lose more, or less, than the sum.",
+            heading="Limits.",
+        ),
+    )
+
+
+def overlap(results: Results) -> tuple[Block, ...]:
+    """Of the pairs of masks, which are no metric of a cell."""
+    if not results.overlaps:
+        return ()
+    return (
+        *paragraph(
+            "The Jaccard index compares the sets A and B of weights that two states remove; two independent random "
+            "masks of sparsities s have the chance level:"
+        ),
+        equation("jaccard"),
+        *paragraph(
+            "It says how alike two masks are, not which is better: different masks may serve equally well.",
+            heading="Limits.",
+        ),
+    )
+
+
 FAMILIES = (
     ("stored_bytes", "Stored bytes", storage),
     ("sparsity", "Sparsity and parameter share", sparsity),
@@ -188,6 +234,8 @@ FAMILIES = (
     ("agreement_top1", "Top-1 agreement", agreement),
     ("kl_divergence", "Divergence from dense", divergence),
     ("perplexity", "Perplexity", perplexity),
+    ("reconstruction_error", "Reconstruction error", reconstruction),
+    ("nll_increase", "Sensitivity of blocks", sensitivity),
     ("prefill_latency_s", "Latency", latency),
 )
 
@@ -205,4 +253,6 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         PROXY,
     )
     glossary = tables.quantities(results)
-    return Section("sec:metrics", "Metrics", (*opening, *((glossary,) if glossary.rows else ())), found)
+    masks = Section("sec:metric-overlap", "Overlap of masks", overlap(results))
+    sections = found if masks.empty else (*found, masks)
+    return Section("sec:metrics", "Metrics", (*opening, *((glossary,) if glossary.rows else ())), sections)

@@ -12,7 +12,7 @@ from .words import bullets, paragraph
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...results.model import Results
+    from ...results.model import DataRecord, Results
     from ..drawing import Drawing
 
 
@@ -33,12 +33,21 @@ def revision_items(results: Results) -> list[str]:
         for model in results.models
     ]
     texts = [
-        f"{plain(each.corpus)} for {plain(each.model)}: token ids {code(each.token_ids_sha256[:16])}, text "
-        f"{code(each.text_sha256[:16])}" + (f", revision {code(each.revision)}" if each.revision else "") + "."
+        f"{plain(each.corpus)} for {plain(each.model)}{_drawn(each)}: token ids "
+        f"{code(each.token_ids_sha256[:16])}, text {code(each.text_sha256[:16])}"
+        + (f", revision {code(each.revision)}" if each.revision else "")
+        + "."
         for each in results.data
         if each.token_ids_sha256
     ]
     return models + texts
+
+
+def _drawn(record: DataRecord) -> str:
+    """What a text was for, where it was not for evaluation."""
+    if record.role == "evaluation":
+        return ""
+    return f" ({record.role}{'' if record.seed is None else f', seed {record.seed}'})"
 
 
 def tree_sentence(results: Results) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import cite as references
-from .. import facts, names, numbers, tables
+from .. import facts, method_tables, names, numbers, tables
 from ..document import Section
+from ..figures.cells import pattern_name
 from ..markup import cite, code, formula, plain, ref, see
+from . import calibration
 from .words import bullets, figure, paragraph, recorded
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from ...results.model import EntryRecord, ModelRecord, Results
     from ..document import Block
     from ..drawing import Drawing
+
+LONG = 24
+"""Rows of a table that is too long for the body."""
 
 
 def model_sentence(model: ModelRecord) -> str:
@@ -49,7 +54,7 @@ def target_sentence(results: Results, model: ModelRecord) -> str:
 
 
 def entry_items(results: Results, kind: str) -> list[str]:
-    """One line for each method or format that the study uses."""
+    """One line for each method, allocation rule or format that the study uses."""
     return [f"{code(each.name)}: {plain(each.summary)}{cite(each.cite)}." for each in used(results, kind)]
 
 
@@ -57,7 +62,8 @@ def used(results: Results, kind: str) -> list[EntryRecord]:
     """Entries of a kind that some cell uses."""
     stages = {stage.entry for cell in results.cells for stage in cell.variant.stages}
     formats = {cell.variant.format.entry for cell in results.cells}
-    wanted = {"method": stages, "format": formats}[kind]
+    rules = {facts.allocation_of(stage) for stage in method_tables.used_stages(results)}
+    wanted = {"method": stages, "format": formats, "allocation": rules}[kind]
     return [each for each in results.entries if each.kind == kind and each.name in wanted]
 
 
@@ -79,6 +85,7 @@ def count_sentence(results: Results) -> str:
         if stage.op == "prune" and "scope" in stage.params
     }
     meaning = {
+        "block": "the weights of one decoder block compete with each other (scope block)",
         "global": "all targeted weights compete with each other (scope global)",
         "layer": "the weights of one matrix compete with each other (scope layer)",
         "row": "the weights of one output row compete with each other (scope row)",
@@ -91,13 +98,82 @@ def count_sentence(results: Results) -> str:
 
 
 def pattern_sentence(results: Results) -> str:
-    found = sorted({facts.pattern(cell) for cell in results.cells} - {"unstructured"})
+    found = sorted({facts.pattern(cell) for cell in results.cells if facts.is_nm(cell)})
     if not found:
         return ""
     return (
         f"A pattern N:M ({names.listing(found)}) keeps N of every M consecutive weights of a row and so implies its "
         f"sparsity{cite('mishra2021accelerating', 'nvidia2020ampere')}."
     )
+
+
+def units_sentence(results: Results) -> str:
+    """Patterns that remove whole rows, columns or tiles."""
+    found = {str(each): each for cell in results.cells if (each := facts.pattern_of(cell.variant.stages)).unit}
+    words = {"row": "rows are whole output features", "column": "columns are whole inputs of one matrix"}
+    parts = [
+        words.get(each.unit, f"{pattern_name(each)} are tiles of {each.height} outputs by {each.width} inputs")
+        for _, each in sorted(found.items())
+    ]
+    if not parts:
+        return ""
+    return (
+        f"Patterns of units remove weights together, and a unit’s score is that of its weights: {names.listing(parts)}."
+    )
+
+
+def allocation_sentence(results: Results) -> str:
+    """That the sparsity of matrices may be chosen by a rule; the rules follow."""
+    rules = [name for name in rule_names(results) if name != "uniform"]
+    if not rules:
+        return ""
+    return (
+        "An allocation spreads the sparsity that is asked for over the matrices; without one every matrix has the "
+        f"same. This study uses {names.listing([_told(results, name) for name in rules])}{see('fig:allocation')}:"
+    )
+
+
+def _told(results: Results, rule: str) -> str:
+    """The rule with the parameters that the study gave it."""
+    words: dict[str, None] = {}
+    for stage in method_tables.used_stages(results):
+        chosen = stage.params.get("allocation")
+        if isinstance(chosen, dict) and chosen.get("use") == rule:
+            words |= {f"{key.replace('_', ' ')} {value}": None for key, value in chosen.items() if key != "use"}
+    return code(rule) + (f" with {plain(', '.join(words))}" if words else "")
+
+
+def rule_names(results: Results) -> list[str]:
+    """Allocations of the study, in order."""
+    return list(dict.fromkeys(facts.allocation_of(stage) for stage in method_tables.used_stages(results)))
+
+
+def rules(results: Results) -> tuple[Block, ...]:
+    """Each allocation rule with its equation."""
+    return tuple(
+        block
+        for each, item in zip(used(results, "allocation"), entry_items(results, "allocation"), strict=True)
+        for block in (*bullets([item]), *recorded(results, "allocation", each.name, f"allocation-{each.name}"))
+        if each.name != "uniform"
+    )
+
+
+def options_sentence(results: Results) -> str:
+    """Permutation and counting rules that differ from the usual ones."""
+    stages = method_tables.used_stages(results)
+    permuted = (
+        "Permuted states reorder the inputs of a matrix before N:M groups are formed, so that the groups lose less"
+        f"{cite('pool2021channel')}; execution then has to gather its inputs."
+        if any(stage.params.get("permute") for stage in stages)
+        else ""
+    )
+    published = (
+        "Where the counting is “as published”, weights are compared with a threshold as the papers’ code does, and "
+        "ties may be removed together: the achieved sparsity says what came of it."
+        if any(stage.params.get("compat") == "reference" for stage in stages)
+        else ""
+    )
+    return " ".join(each for each in (permuted, published) if each)
 
 
 def data_sentence(results: Results) -> str:
@@ -127,6 +203,8 @@ def hardware_sentence(results: Results) -> str:
 
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """2 Setup."""
+    methods, states = method_tables.methods(results), tables.variants(results)
+    formats = entry_items(results, "format")
     models = (
         *paragraph(*map(model_sentence, results.models)),
         *((tables.models(results),) if results.models else ()),
@@ -141,13 +219,20 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
             "stores and executes the result. What loses information is a stage; a format is lossless."
         ),
         *bullets(entry_items(results, "method")),
+        *((methods,) if methods.rows else ()),
         *criteria(results),
-        *paragraph(count_sentence(results), pattern_sentence(results)),
-        *bullets(entry_items(results, "format")),
-        *((tables.variants(results),) if tables.variants(results).rows else ()),
+        *paragraph(count_sentence(results), pattern_sentence(results), units_sentence(results)),
+        *paragraph(options_sentence(results)),
+        *paragraph(allocation_sentence(results)),
+        *rules(results),
+        *paragraph("Every pruned state is stored and executed in one or more formats:" if formats else ""),
+        *bullets(formats),
+        *((states,) if 0 < len(states.rows) <= LONG else ()),
     )
     data = (
-        *paragraph(data_sentence(results), hardware_sentence(results), software_sentence(results)),
+        *paragraph(data_sentence(results)),
+        *paragraph(*calibration.sentences(results)),
+        *paragraph(hardware_sentence(results), software_sentence(results)),
         *((tables.data(results),) if results.data else ()),
     )
     return Section(

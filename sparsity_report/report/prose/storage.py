@@ -28,7 +28,7 @@ def _at(results: Results, cells: list[CellRecord]) -> str:
     shown: dict[str, str] = {}
     for cell in cells:
         ratio = facts.size_ratio(results, cell, "target")
-        if facts.pattern(cell) != "unstructured":
+        if facts.is_nm(cell):
             place = f"with {facts.pattern(cell)}"
         else:
             place = f"at {numbers.percent(facts.requested(cell) or 0)}"
@@ -122,7 +122,7 @@ def sparsity_sentence(results: Results, model: ModelRecord) -> str:
             return names.sentence(
                 names.on(results, model),
                 f"the {numbers.percent(asked)} that {names.state(results, cell)} asks for "
-                f"{'is' if facts.pattern(cell) == 'unstructured' else 'follows from the pattern and is'} "
+                f"{'follows from the pattern and is' if facts.is_nm(cell) else 'is'} "
                 f"{numbers.percent(target, 3)} of the targeted weights and {numbers.percent(whole)} of the model"
                 f"{see('tab:variants')}.",
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import facts, names, numbers, result_tables, tables
 from ..document import Section
 from ..markup import ref, see
-from . import storage
+from . import behaviour, layers, storage
 from .words import bullets, figure, paragraph
 
 if TYPE_CHECKING:
@@ -104,6 +104,23 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
             *(zeros_sentence(results, model) for model in every),
         ),
         *figure(results, drawings, "group_sparsity"),
+        *paragraph(layers.equal_sentence(results)),
+        *behaviour.listed(layers.allocation_sentences(results)),
+        *figure(results, drawings, "allocation"),
+        *figure(results, drawings, "layer_sparsity"),
+    )
+    errors = (
+        *paragraph(*layers.error_sentences(results)),
+        *figure(results, drawings, "layer_error"),
+    )
+    removed = (
+        *paragraph(
+            f"Two methods of equal quality need not remove the same weights{see('fig:mask_overlap', 'tab:overlap')}."
+            if layers.overlap_sentences(results)
+            else ""
+        ),
+        *bullets(layers.overlap_sentences(results)),
+        *figure(results, drawings, "mask_overlap"),
     )
     flops = (
         *paragraph(*(flops_sentence(results, model) for model in every), masked_flops_sentence(results)),
@@ -117,6 +134,8 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
             for section in (
                 Section("sec:parameters", "Where the parameters are", parameters),
                 Section("sec:zeros", "Where the zeros are", zeros),
+                Section("sec:errors", "Where the errors arise", errors),
+                Section("sec:removed", "Which weights are removed", removed),
                 Section("sec:flops", "Where the operations are", flops),
                 bytes_section(results, drawings),
             )

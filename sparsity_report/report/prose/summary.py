@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import facts, names, numbers
 from ..markup import plain
 from . import behaviour, execution, storage
-from .headline import status_sentence
+from .headline import comparison_sentence, status_sentence
 
 if TYPE_CHECKING:
     from ...results.model import Alert, ModelRecord, Results
@@ -64,6 +64,7 @@ def at_a_glance(results: Results) -> tuple[str, ...]:
     found = [
         status_sentence(results) if unfinished else "",
         behaviour.lead_sentence(results, model),
+        comparison_sentence(results),
         size_at_a_glance(results, model),
         speed_at_a_glance(results, model),
         *sweeps[:1],

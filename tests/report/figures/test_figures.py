@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sparsity_report.results.model import Results
 
 ORDER = [
-    "block_diagram", "headline", "quality_sparsity", "group_sparsity", "parameter_fraction", "flops_by_group",
+    "block_diagram", "headline", "quality_sparsity", "parameter_fraction", "group_sparsity", "flops_by_group",
     "storage_components", "break_even", "latency", "speed_vs_flops",
 ]  # fmt: skip
 

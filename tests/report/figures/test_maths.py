@@ -24,7 +24,7 @@ def test_every_equation_of_the_catalogue_draws(name: str):
     assert "\\" not in formula.spoken
 
 
-@pytest.mark.parametrize("kind", ["methods", "formats", "metrics"])
+@pytest.mark.parametrize("kind", ["methods", "formats", "metrics", "allocation"])
 def test_every_registry_equation_draws(kind: str):
     """An entry's equation is TeX that mathtext understands, and it never comes without words."""
     for name in registry.names(kind):

@@ -80,3 +80,14 @@ def test_labels_are_moved_apart_and_keep_their_order(wanted: list[float], gap: f
 def test_labels_with_room_stay_where_they_are():
     """Two that touch share the push; a third far away does not move."""
     assert style.spread([0.0, 0.0, 10.0], 2.0) == [-1.0, 1.0, 10.0]
+
+
+def test_rounding_of_the_layout_does_not_show():
+    """Two layouts that differ in the fourteenth digit clip at the same rectangle, and must not differ in its name."""
+    made = [
+        f'<svg><clipPath id="{name}"><rect x="{x}"/></clipPath><path clip-path="url(#{name})"/></svg>'
+        for name, x in (("p12ab", "15.30000000000001"), ("pffee", "15.29999999999999"))
+    ]
+
+    assert style.lighter(made[0]) == style.lighter(made[1])
+    assert "url(#clip0)" in style.lighter(made[0])
