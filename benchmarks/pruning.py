@@ -156,7 +156,7 @@ def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: round(statistics.median(each[name] for each in rounds), 4) for name in rounds[0]}
 
 
-def measure(pattern: str, rounds: int, peer: str) -> dict[str, Any]:
+def measure(pattern: str, rounds: int, peer: str, peer_rounds: int) -> dict[str, Any]:
     """Medians over interleaved rounds."""
     torch.set_num_threads(2)
     bench = Bench(pattern)
@@ -164,11 +164,11 @@ def measure(pattern: str, rounds: int, peer: str) -> dict[str, Any]:
     ours: dict[str, list[dict[str, float]]] = {method: [] for method in METHODS}
     theirs: dict[str, list[dict[str, float]]] = {method: [] for method in METHODS}
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(rounds):
+        for number in range(rounds):
             dense.append(bench.dense_forward())
             for method in METHODS:
                 ours[method].append(bench.ours(method))
-                if peer:
+                if peer and number < peer_rounds:
                     theirs[method].append(bench.peer(peer, method, Path(folder)))
     forward = statistics.median(dense)
     found: dict[str, Any] = {"pattern": pattern, "rounds": rounds, "dense_forward_seconds": round(forward, 2)}
@@ -187,9 +187,10 @@ def main() -> None:
     parser.add_argument("--pattern", default="unstructured", help='"unstructured" (50 %%) or "2:4"')
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer", default="", help="Python of an environment with llmcompressor")
+    parser.add_argument("--peer-rounds", type=int, default=0, help="in how many rounds the peer runs; by default all")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    found = measure(arguments.pattern, arguments.rounds, arguments.peer)
+    found = measure(arguments.pattern, arguments.rounds, arguments.peer, arguments.peer_rounds or arguments.rounds)
     if arguments.json:
         print(json.dumps(found, indent=2))
         return
