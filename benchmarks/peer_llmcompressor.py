@@ -27,14 +27,17 @@ def plain(loaded: Any) -> Any:
     """The model from a checkpoint of its own: llmcompressor reads the config's file, and a GGUF has none."""
     from transformers import AutoModelForCausalLM
 
+    auto: Any = AutoModelForCausalLM
     config = loaded.config.to_dict()
     config.pop("quantization_config", None)
-    model = AutoModelForCausalLM.from_config(type(loaded.config).from_dict(config), dtype=torch.float32)
+    model = auto.from_config(type(loaded.config).from_dict(config), dtype=torch.float32)
     model.load_state_dict(loaded.state_dict())
     model.tie_weights()
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
-        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        again: Any = auto.from_pretrained(folder, dtype=torch.float32)
+    again.eval()
+    return again
 
 
 def main() -> None:
