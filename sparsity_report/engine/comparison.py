@@ -62,13 +62,15 @@ def comparable(nodes: Sequence[Node]) -> list[tuple[Node, Node]]:
         stage = node.stages[-1]
         return (node.model, str(stage.pattern), str(stage.sparsity))
 
-    single = [node for node in nodes if len(node.stages) == 1 and not first_of_replicates(node)]
+    seeds = [seed for node in nodes if (seed := calibration_seed(node)) is not None]
+    single = [node for node in nodes if len(node.stages) == 1 and calibration_seed(node) in (None, *seeds[:1])]
     return [pair for pair in combinations(single, 2) if asked(pair[0]) == asked(pair[1])]
 
 
-def first_of_replicates(node: Node) -> bool:
-    """Whether the node is a repetition with another calibration seed."""
-    return bool((node.stages[-1].params.get("calibration") or {}).get("seed", 0))
+def calibration_seed(node: Node) -> int | None:
+    """The seed of the last stage's calibration set; states with another than the study's first are repetitions."""
+    calibration = node.stages[-1].params.get("calibration") if node.stages else None
+    return None if calibration is None else int(calibration["seed"])
 
 
 def overlap(first: Node, second: Node, states: tuple[ModelState, ModelState]) -> OverlapRecord:

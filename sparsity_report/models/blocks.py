@@ -10,6 +10,7 @@ Shapes: B windows, L tokens, D hidden.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -100,7 +101,17 @@ class ResidentBlocks:
         self.count = len(self.blocks)
         self.arguments: dict[tuple[int, ...], list[tuple[tuple[Any, ...], dict[str, Any]]]] = {}
         """By shape of the hidden states: how the model calls each block, without the hidden states."""
-        self.in_tuples = False
+
+    @cached_property
+    @torch.no_grad()
+    def in_tuples(self) -> bool:
+        """Whether blocks return their hidden states in a tuple, as those of older transformers do."""
+        seen: list[bool] = []
+        body = shared_copy(self.model)
+        first = next(iter(body.get_submodule(self.blocks_path).children()))
+        first.register_forward_hook(lambda module, args, output: seen.append(not isinstance(output, Tensor)))
+        body(input_ids=torch.zeros(1, 2, dtype=torch.int64, device=device_of(self.model)), use_cache=False)
+        return seen[0]
 
     def path(self, index: int) -> str:
         return f"{self.blocks_path}.{index}"
@@ -151,15 +162,9 @@ class ResidentBlocks:
             )
 
     def _whole(self, ids_BL: Tensor) -> Tensor:
-        """The model's own final hidden states; notes on the way whether blocks return tuples."""
+        """The model's own final hidden states."""
         body, capture = shared_copy(self.model), HeadCapture()
         body.set_submodule(head_path(self.model), capture)
-
-        def note(module: nn.Module, args: Any, output: Any) -> None:
-            self.in_tuples = not isinstance(output, Tensor)
-
-        first = next(iter(body.get_submodule(self.blocks_path).children()))
-        first.register_forward_hook(note)
         body(input_ids=ids_BL.to(device_of(self.model)), use_cache=False)
         return capture.seen
 

@@ -87,13 +87,13 @@ def test_states_are_compared_where_they_were_asked_for_the_same():
     def node(key, *stages):
         return Node(key, "m", stages)
 
-    seed = {"calibration": {"seed": 1}}
+    first, second = ({"calibration": {"seed": seed}} for seed in (1, 2))
     nodes = [
-        *(node("a", stage()), node("b", stage("random")), node("c", stage("random", "0.3"))),
-        *(node("d", stage("random", **seed)), node("e", stage(), stage("random"))),
+        *(node("a", stage()), node("b", stage("wanda", **first)), node("c", stage("wanda", "0.3", **first))),
+        *(node("d", stage("wanda", **second)), node("e", stage(), stage("random"))),
     ]
 
-    assert [(first.key, second.key) for first, second in comparable(nodes)] == [("a", "b")]
+    assert [(one.key, other.key) for one, other in comparable(nodes)] == [("a", "b")]
 
 
 def test_the_scan_is_the_loss_of_models_with_one_block_pruned(dense, source, ids):

@@ -70,6 +70,12 @@ def test_another_order_inside_the_intervals_is_no_refutation(results, change):
     assert "does not hold" not in order_at(made)
 
 
+def test_two_steps_inside_the_intervals_are_both_named(results, change):
+    made = ordered(results("calibrated"), change, sparsegpt=1.290, wanda=1.300, magnitude=1.310)
+
+    assert "between sparsegpt and wanda, and between wanda and magnitude there is no clear difference" in order_at(made)
+
+
 def test_a_collapsed_method_is_last(results, change):
     made = change(results("calibrated"), cell=of("magnitude", **HALF), metric="perplexity", value=None, ci=None)
     made = change(made, cell=of("magnitude", **HALF), metric="perplexity_ratio", value=None, ci=None)
@@ -116,7 +122,7 @@ def test_a_block_that_hurts_most_at_every_probe_is_named_with_its_lead(results):
     """0.4 is four times the median of 0.4, 0.1 and 0.1."""
     text = most(results("calibrated"), [(0.1, 0.2), (0.4, 0.9), (0.1, 0.3)])
 
-    assert "block 1 hurts most at all 2 probe sparsities: 0.400 nats per token at 30 % (4.00× the median block)" in text
+    assert "block 1 hurts most at both probe sparsities: 0.400 nats per token at 30 % (4.00× the median block)" in text
     assert "hardly" not in text
 
 

@@ -39,7 +39,8 @@ def order_sentence(results: Results, model: ModelRecord, corpus: str, at: str) -
         return ""
     ranked = sorted(PUBLISHED, key=lambda name: (_value(found[name]), PUBLISHED.index(name)))
     shown = _shown(found, ranked)
-    unclear = [f"{one} and {other}" for one, other in pairwise(ranked) if not lower(found[one], found[other])]
+    close = [f"{one} and {other}" for one, other in pairwise(ranked) if not lower(found[one], found[other])]
+    unclear = ", and between ".join(close)
     where = f" on {plain(corpus)}" if len(corpora(results)) > 1 else ""
     prefix = names.sentence(names.on(results, model), f"at {at}{where} ")
     papers = cite("frantar2023sparsegpt", "sun2024wanda")
@@ -49,7 +50,7 @@ def order_sentence(results: Results, model: ModelRecord, corpus: str, at: str) -
     if tuple(ranked) == PUBLISHED:
         return (
             f"{prefix}the values stand in the published order{papers}, {order}: {shown}; but between "
-            f"{names.listing(unclear)} there is no clear difference."
+            f"{unclear} there is no clear difference."
         )
     turned = [
         (one, other)
@@ -59,11 +60,11 @@ def order_sentence(results: Results, model: ModelRecord, corpus: str, at: str) -
     ]
     if turned:
         claims = names.listing([f"{other} is better than {one}" for one, other in turned])
-        tail = f"; between {names.listing(unclear)} there is no clear difference" if unclear else ""
+        tail = f"; between {unclear} there is no clear difference" if unclear else ""
         verdict = f"the published order{papers}, {order}, does not hold: {shown}."
         return f"{prefix}{verdict} Beyond the intervals {claims}{tail}."
     return (
-        f"{prefix}the published order{papers}, {order}, is not seen: {shown}; but between {names.listing(unclear)} "
+        f"{prefix}the published order{papers}, {order}, is not seen: {shown}; but between {unclear} "
         "there is no clear difference."
     )
 

@@ -37,7 +37,8 @@ def most_sentence(results: Results, model: ModelRecord, scan: SensitivityRecord)
             prefix, f"which single block hurts most when pruned depends on the sparsity: {names.listing(parts)}."
         )
     block = tops[0][1]
-    how = f"at all {numbers.count(len(tops))} probe sparsities" if len(tops) > 1 else "at the one probe sparsity"
+    every = "both" if len(tops) == 2 else f"all {numbers.count(len(tops))}"
+    how = f"at {every} probe sparsities" if len(tops) > 1 else "at the one probe sparsity"
     parts = [_amount(scan, column) for column in range(len(scan.sparsity))]
     hedge = "" if all(_stands_out(scan, column, 0) for column in range(len(tops))) else _hardly(scan, tops)
     return names.sentence(
