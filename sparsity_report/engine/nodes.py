@@ -58,8 +58,11 @@ def behaviour_families(spec: Spec) -> tuple[str, ...]:
 
 
 def mask_key(prepared: Prepared, node: Node) -> str:
-    """What a pruned state depends on: the plan, the weights that were really loaded, and the calibration tokens."""
+    """
+    What a pruned state depends on: the plan, the weights that were really loaded, the calibration tokens, and files.
+    """
     seen = [each.windows.token_ids_sha256 for stage in node.stages if (each := prepared.calibration_of(stage))]
+    seen += filter(None, map(prepared.fingerprint_of, node.stages))
     return digest([ENGINE_VERSION, node.key, prepared.loaded.revision, *seen])[:16]
 
 

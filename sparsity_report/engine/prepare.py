@@ -17,6 +17,7 @@ from ..models.loading import load
 from ..planning import digest, first_calibration
 from ..spec.model import Curation
 from ..windows import QUICK_WINDOWS, cut, draw, encode, resolve_length
+from .pruning import own_params
 from .state import ModelState, targeted
 from .structure import zeros_by_parameter
 
@@ -41,7 +42,12 @@ class CalibrationSet:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model ready to be pruned and measured. `calibration` is by the digest of what was asked for."""
+    """
+    A model ready to be pruned and measured.
+
+    `calibration` is by the digest of what was asked for; `fingerprints`, by the digest of a stage's parameters, say
+    what is in the files that its method reads.
+    """
 
     model: Model
     loaded: LoadedModel
@@ -51,8 +57,13 @@ class Prepared:
     windows: Windows
     dense_zeros: dict[str, int]
     calibration: dict[str, CalibrationSet]
+    fingerprints: dict[str, str]
     folder: str
     offline: bool
+
+    def fingerprint_of(self, stage: Stage) -> str:
+        """Of the files beside the spec that the stage's masks come from; "" where there are none."""
+        return self.fingerprints.get(digest(stage.params), "")
 
     def calibration_of(self, stage: Stage) -> CalibrationSet | None:
         """The set on which a stage's method looks at the model; None for one that needs no data."""
@@ -135,12 +146,23 @@ def check_latency(latency: Latency, context: int | None) -> None:
         )
 
 
+def fingerprints(cells: Sequence[Cell], studied: ModelRequest) -> dict[str, str]:
+    """Of every stage whose method reads files beside the spec, by the digest of its parameters."""
+    return {
+        digest(stage.params): method.fingerprint(own_params(method, stage.params), studied)
+        for cell in cells
+        for stage in cell.node.stages
+        if hasattr(method := registry.get("methods", stage.entry), "fingerprint")
+    }
+
+
 def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Prepared:
     """
     Model, target and windows. Raises EnvironmentProblem (no model, no text) and SpecError (nothing matches, too short).
     """
     device, folder, offline = device_of(spec.hardware.device), place.folder, place.offline
-    loaded = load(ModelRequest(model.source, model.revision, model.dtype, offline, folder))
+    request = ModelRequest(model.source, model.revision, model.dtype, offline, folder)
+    loaded = load(request)
     evaluation = spec.data.evaluation
     text = read_text(evaluation.source, evaluation.split, folder, offline)
     loaded.model.to(device)  # type: ignore[arg-type]  # transformers wraps `to` and loses its signature
@@ -164,6 +186,7 @@ def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Pr
         windows=windows,
         dense_zeros=zeros_by_parameter(loaded.model),
         calibration=calibration,
+        fingerprints=fingerprints(cells, request),
         folder=folder,
         offline=offline,
     )

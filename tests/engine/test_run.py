@@ -8,12 +8,16 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from sparsity_report import registry
 from sparsity_report.engine import leaves, nodes
+from sparsity_report.engine.run import Options, run_study
 from sparsity_report.engine.state import ModelState
 from sparsity_report.errors import EnvironmentProblem, SpecError, UsageError
+from sparsity_report.models.anatomy import anatomy
 from sparsity_report.results import store
+from sparsity_report.spec.load import load_spec
 
 
 def numbers(results):
@@ -334,6 +338,29 @@ def test_half_precision_runs_and_says_what_it_cannot(study, tmp_path):
     assert by_format["nm"].status == "ok"
     assert [check.verdict for check in results.checks] == ["pass"]
     assert by_format["dense"].value("stored_bytes", over="model") == 1_915_680 * 2
+
+
+def test_masks_from_elsewhere_that_have_changed_are_taken_anew(spec_file, tmp_path, tiny_opt):
+    """`given`: a file of the same name with other masks is another state; the same file is not read twice."""
+    shapes = [each.shape for each in anatomy(tiny_opt.model).matrices if each.shape.block >= 0]
+    text = spec_file.read_text(encoding="utf-8")
+    spec = text[: text.index("[[variant]]")] + text[text.index("[metrics]") :]
+    given = '[[variant]]\nmethod = "given"\nformat = "masked"\n[variant.params.given]\nsource = "masks.safetensors"\n'
+    spec_file.write_text(spec + given, encoding="utf-8")
+
+    def sparsity(kept):
+        save_file(
+            {shape.path: torch.arange(shape.numel).view(shape.rows, -1) % 4 < kept for shape in shapes},
+            tmp_path / "masks.safetensors",
+        )
+        events = []
+        results = run_study(load_spec(spec_file), tmp_path / "run", Options(), events.append)
+        finished = sum(type(event).__name__ == "CellFinished" for event in events)
+        return results.cells[1].value("pruned_fraction"), finished
+
+    assert sparsity(3) == (0.25, 2)
+    assert sparsity(1) == (0.75, 1)
+    assert sparsity(1) == (0.75, 0)
 
 
 def test_the_lock_pins_what_was_run(study, tmp_path):
