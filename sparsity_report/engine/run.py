@@ -237,7 +237,8 @@ def scan_blocks(
     if "sensitivity" not in run.loaded.spec.metrics.use:
         return
     run.notify(NodeStarted("sensitivity scan"))
-    found = sensitivity(prepared, run.loaded.spec.metrics.sensitivity, run.folder)
+    first = next(iter(prepared.calibration.values()), None)
+    found = sensitivity(prepared, run.loaded.spec.metrics.sensitivity, run.folder, first)
     gathered.sensitivity.append(found)
     for cell in cells:
         if cell.is_reference and cell.node.key in results:
