@@ -190,11 +190,24 @@ def spread(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding
     if uneven and each.scope == "global":
         message = "with scope global the scores decide how much of each matrix goes: an allocation means nothing"
         yield Finding((*loc, "allocation"), message, 'leave out one of them, or use scope = "layer"')
+    if each.compat == "reference":
+        yield from not_the_papers(uneven, patterns, loc)
     if each.permute and any(name in registry.names("methods") and brings_counts(name) for name in each.method):
         message = "'given' brings masks in the model's own order of in_features"
         yield Finding((*loc, "permute"), message, "leave out permute")
     elif each.permute and grouped is None:
         yield Finding((*loc, "permute"), "reorders in_features for a pattern N:M, and there is none")
+
+
+def not_the_papers(uneven: bool, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+    """What the papers' own counting rules do not know of would not be counted by them."""
+    loc = (*loc, "compat")
+    if uneven:
+        message = 'the papers\' own rule counts from one sparsity: with compat "reference" an allocation means nothing'
+        yield Finding(loc, message, "leave out one of them")
+    unit = next((pattern for pattern in patterns if pattern.unit), None)
+    if unit is not None:
+        yield Finding(loc, f'the papers\' own rule counts single weights, and the pattern "{unit}" removes whole units')
 
 
 def parse_patterns(each: Variant, loc: Loc) -> tuple[list[Pattern], list[Finding]]:
