@@ -16,17 +16,21 @@ from ..results.model import Measurement, Record
 from ..results.store import read_json, write_json
 from . import artifacts
 from .behaviour import Behaviour, check_head, closing_pass, forward_hidden
+from .events import NodeStarted
 from .evidence import evidence_for
 from .pruning import Sight, prune
+from .sharing import passes, prune_side_by_side, shares
 from .variant import build
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ..contracts import Node, Stage
     from ..spec.model import Spec
+    from .events import Event
     from .prepare import Prepared
+    from .pruning import Pruned
     from .state import ModelState
 
 ENGINE_VERSION = 1
@@ -92,6 +96,40 @@ def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[
     artifacts.save_state(file, state, note.model_dump(mode="json"))
     kept = artifacts.load_state(file, prepared.dense, state.pattern)  # reads matrices when asked: frees the memory
     return (state if kept is None else kept[0]), note
+
+
+def share_passes(
+    spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: Path, notify: Callable[[Event], None]
+) -> None:
+    """Prunes together, and keeps, the missing states that can share a pass over the dense model."""
+    alike: dict[str, list[Node]] = {}
+    for node in nodes:
+        kept = artifacts.path(folder, mask_key(prepared, node), "state")
+        if len(node.stages) == 1 and shares(node.stages[0]) and not kept.exists():
+            alike.setdefault(digest(node.stages[0].params["calibration"]), []).append(node)
+    weights = [matrix.shape.numel for matrix in prepared.dense.targets]
+    itemsize = next(prepared.dense.model.parameters()).element_size()
+    for together in alike.values():
+        by_stage = [(node, node.stages[0]) for node in together]
+        for part in passes([stage for _, stage in by_stage], sum(weights), itemsize):
+            here, by_stage = by_stage[: len(part)], by_stage[len(part) :]
+            if len(part) > 1:
+                notify(NodeStarted(f"{len(part)} states that look at the same dense inputs"))
+                sight = sight_of(spec, prepared, part[0], folder)
+                for (node, _), made in zip(here, prune_side_by_side(prepared.dense, part, sight), strict=True):
+                    if made is not None:
+                        keep_state(artifacts.path(folder, mask_key(prepared, node), "state"), made)
+
+
+def keep_state(file: Path, made: Pruned) -> None:
+    """A state that one stage has made, and how it came about."""
+    note = Note(
+        requested=made.requested,
+        fallbacks=made.fallbacks,
+        seconds=made.seconds,
+        peak_memory_bytes=made.peak_memory_bytes,
+    )
+    artifacts.save_state(file, made.state, note.model_dump(mode="json"))
 
 
 def sight_of(spec: Spec, prepared: Prepared, stage: Stage, folder: Path) -> Sight:

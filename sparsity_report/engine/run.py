@@ -156,6 +156,7 @@ def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str,
         if found is not None:
             results[node.key] = found
     missing = [node for node in wanted if node.key not in results]
+    nodes.share_passes(spec, prepared, missing, run.folder, run.notify)
     if not missing or not nodes.behaviour_families(spec):
         return results | {node.key: NodeResult() for node in missing}
     dense = Node(node_key(spec, prepared.model, ()), prepared.model.name)
