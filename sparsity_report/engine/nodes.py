@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -150,13 +151,15 @@ def run_node(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> Behavi
     model = build(state, MASKED).model if node.stages else state.model
     file = artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden")
     kept = artifacts.load_tensors(file)
-    if kept is not None and "hidden" in kept:
-        return Behaviour(kept["hidden"].to(device_of(model)), model.get_submodule(head_path(model)))
-    behaviour = forward_hidden(model, prepared.windows.ids)
-    if not node.stages:
-        check_head(model, prepared.windows.ids, behaviour)
-    artifacts.save_tensors(file, {"hidden": behaviour.hidden_NLD})
-    return behaviour
+    if kept is None or "hidden" not in kept:
+        behaviour = forward_hidden(model, prepared.windows.ids)
+        if not node.stages:
+            check_head(model, prepared.windows.ids, behaviour)
+        kept = {"hidden": behaviour.hidden_NLD}
+        artifacts.save_tensors(file, kept)
+        # They wait on the disk for the closing pass, and not in the memory that the next state needs.
+        kept = artifacts.load_tensors(file) or kept
+    return Behaviour(kept["hidden"].to(device_of(model)), model.get_submodule(head_path(model)))
 
 
 def node_file(folder: Path, key: str) -> Path:
@@ -208,4 +211,5 @@ def measure_all(
 def forget_hidden(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: Path) -> None:
     """Hidden states are large and of no use once behaviour is measured."""
     for node in nodes:
-        artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows keeps a file that is still mapped; `artifacts.trim` drops it later
+            artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden").unlink(missing_ok=True)

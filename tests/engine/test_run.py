@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -176,6 +177,30 @@ def test_interrupted_nodes_are_taken_up_from_their_hidden_states(study, tmp_path
 
     assert len(ran) == 4
     assert list((tmp_path / "run" / "artifacts").glob("*.hidden.*")) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not tell what is mapped")
+def test_hidden_states_wait_on_the_disk(study, tmp_path, monkeypatch):
+    """Else every state would add its own to the memory that pruning the next is said to have needed."""
+    waiting = []
+
+    def mapped(tensor):
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            first, last = (int(end, 16) for end in line.split()[0].split("-"))
+            if first <= tensor.data_ptr() < last:
+                return line.endswith(".hidden.safetensors")
+        return False
+
+    def closing_pass(ids, dense, stack, *rest):
+        waiting.extend(mapped(each.hidden_NLD) for each in (dense, *stack))
+        return made(ids, dense, stack, *rest)
+
+    made = nodes.closing_pass
+    monkeypatch.setattr(nodes, "closing_pass", closing_pass)
+    study(tmp_path / "run")
+
+    assert waiting == [True] * 4
+    assert not list((tmp_path / "run" / "artifacts").glob("*.hidden.*"))
 
 
 def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path):
