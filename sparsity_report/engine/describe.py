@@ -234,6 +234,7 @@ def entry_record(kind: str, info: Info) -> EntryRecord:
         cite=info.cite,
         result_version=info.result_version,
         traits=dict(info.traits),
+        needs=info.needs,
     )
 
 

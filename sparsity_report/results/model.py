@@ -294,6 +294,8 @@ class EntryRecord(Record):
     cite: str = ""
     result_version: int = 1
     traits: dict[str, str] = {}
+    needs: tuple[str, ...] = ()
+    """What it reads of the model beside its weights; results of older versions do not say."""
 
 
 class QuantityRecord(Record):
