@@ -10,15 +10,11 @@ from typing import Annotated
 
 import typer
 
+from ..api import run_folder
 from ..errors import CELLS_FAILED, OK, EnvironmentProblem, worst
 from ..resources import spec_file
 from .console import Console
 from .render import show_written
-
-
-def run_folder(out: Path | None, slug: str, quick: bool) -> Path:
-    """Where the run goes: reports/<slug>, and apart from it for quick runs."""
-    return out or Path("reports") / (f"{slug}-quick" if quick else slug)
 
 
 def run(
