@@ -163,11 +163,11 @@ class TestMasks:
 
         assert torch.equal(take("good").keep_mask, keep_mask)
         keep_mask[1, 5] = True
-        self.file(tmp_path, middle=keep_mask)
+        wrong_tail = keep_mask.clone()
+        wrong_tail[1, 5], wrong_tail[0, 9] = False, True
+        self.file(tmp_path, middle=keep_mask, tail=wrong_tail)
         with pytest.raises(EnvironmentProblem, match=r"middle is not 2:4: row 1 keeps 3 of its columns 4–7, and 2 are"):
             take("middle")
-        keep_mask[1, 5], keep_mask[0, 9] = False, True
-        self.file(tmp_path, tail=keep_mask)
         with pytest.raises(EnvironmentProblem, match=r"tail is not 2:4: row 0 keeps 2 of its columns 8–9, and 1 are"):
             take("tail")
 
