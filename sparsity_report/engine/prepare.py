@@ -17,6 +17,7 @@ from ..models.loading import load
 from ..planning import digest, first_calibration
 from ..spec.model import Curation
 from ..windows import QUICK_WINDOWS, cut, draw, encode, resolve_length
+from . import harness
 from .state import ModelState, targeted
 from .structure import zeros_by_parameter
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ..models.loading import LoadedModel
     from ..spec.model import Calibration, Latency, Model, Spec
     from ..windows import Encoding, Windows
+    from .harness import TaskSet
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Prepared:
     calibration: dict[str, CalibrationSet]
     folder: str
     offline: bool
+    tasks: TaskSet | None = None
 
     def calibration_of(self, stage: Stage) -> CalibrationSet | None:
         """The set on which a stage's method looks at the model; None for one that needs no data."""
@@ -166,4 +169,5 @@ def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Pr
         calibration=calibration,
         folder=folder,
         offline=offline,
+        tasks=harness.load(spec.metrics.tasks, base=folder, quick=place.quick) if "tasks" in spec.metrics.use else None,
     )
