@@ -18,7 +18,7 @@ from .. import registry
 from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
 from ..planning import node_key, nodes_of, plan_cells
-from ..results import environment, published, registration, store
+from ..results import diagnosis, environment, published, registration, store
 from ..results.expect import evaluate
 from ..results.model import Alert, CellRecord, Results, SpecRecord
 from . import describe, equivalence, kept, nodes
@@ -353,7 +353,8 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
     )
     expected = registration.marked(evaluate(spec.expect, results), spec.expect, registered.late)
     checks = (*results.checks, *expected, *published.matches(results))
-    results = results.model_copy(update={"checks": checks})
+    alerts = (*results.alerts, *diagnosis.alerts(results))
+    results = results.model_copy(update={"checks": checks, "alerts": alerts})
     store.write(folder, results)
     store.write_json(folder / "spec.lock.json", describe.lock(results))
     failed = sum(record.status == "failed" for record in results.cells)

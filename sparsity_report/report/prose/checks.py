@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...results import diagnosis
 from .. import names, numbers, tables
 from ..document import Section
 from ..markup import plain, see
@@ -77,13 +78,18 @@ def published_sentence(results: Results) -> str:
     return f"Of {figures} beside this study’s own, {names.listing(parts)}{see('tab:published')}."
 
 
+def baseline_sentences(results: Results) -> list[str]:
+    """The dense models beside published perplexities: agreement, contradiction, or what keeps them from comparing."""
+    return [plain(diagnosis.sentence(each)) for each in diagnosis.diagnose(results)]
+
+
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """8 Checks."""
     table, published = tables.checks(results), tables.published(results)
     blocks = (
         *paragraph(verdict_sentence(results), undecided_sentence(results), registration_sentence(results)),
         *((table,) if table.rows else ()),
-        *paragraph(published_sentence(results), heading="Published figures."),
+        *paragraph(published_sentence(results), *baseline_sentences(results), heading="Published figures."),
         *((published,) if published.rows else ()),
     )
     return Section("sec:checks", "Checks", blocks)
