@@ -22,7 +22,7 @@ def opening(results: Results, model: ModelRecord) -> str:
     if mean is None:
         return ""
     count = int(mean.conditions["tasks"])
-    over = "the task" if count == 1 else f"{numbers.count(count)} tasks"
+    over = "1 task" if count == 1 else f"{numbers.count(count)} tasks"
     on_average = "" if count == 1 else " on average"
     return names.sentence(
         names.on(results, model),
