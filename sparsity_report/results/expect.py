@@ -79,11 +79,12 @@ def number(value: float, unit: str) -> str:
 
 
 def label(selection: Mapping[str, Any]) -> str:
-    """A selection in words: "wanda", "row, 0.5" or "inner blocks"."""
+    """A selection in words: "wanda", "row, sparsity 0.5" or "inner blocks"."""
     facts, scan = split(selection)
     blocks = [f"block {each}" if isinstance(each, int) else f"{each} block{'s' * (each == 'inner')}" for each in
               scan.values()]  # fmt: skip
-    return ", ".join([*map(str, facts.values()), *blocks])
+    cells = [each if isinstance(each, str) else f"{key} {each}" for key, each in facts.items()]
+    return ", ".join([*cells, *blocks])
 
 
 def expected_text(expect: Expect, unit: str) -> str:

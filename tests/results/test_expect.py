@@ -280,3 +280,11 @@ def test_a_block_can_be_judged_by_itself_and_beside_another() -> None:
     assert check(found, **scan, conditions=first, at_least=0.45).verdict == "pass"
     beside = check(found, **scan, conditions=first, relative_to={"block": 2}, between=(2.4, 2.6))
     assert (beside.verdict, beside.observed) == ("pass", "2.5 × block 2")
+
+
+def test_a_number_in_a_selection_is_named_by_its_key() -> None:
+    order = [{"sparsity": Decimal("0.3")}, {"sparsity": Decimal("0.5")}]
+    record = check(METHODS, where={"method": "wanda"}, metric="perplexity", order=order)
+
+    assert record.expected == "sparsity 0.3 < sparsity 0.5"
+    assert (record.verdict, record.cells) == ("pass", ("w30", "w50"))
