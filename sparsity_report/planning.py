@@ -235,6 +235,8 @@ def plan_key(spec: Spec, cell: Cell) -> str:
     facts = [cell.node.key, asdict(cell.format), version, versions, evaluation, timing, hardware]
     if spec.data.calibration is not None and {"reconstruction", "sensitivity"} & set(spec.metrics.use):
         facts.append(first_calibration(spec.data.calibration))
+    if "tasks" in spec.metrics.use:
+        facts.append(spec.metrics.tasks.model_dump(mode="json"))
     if cell.is_reference and "sensitivity" in spec.metrics.use:
         facts.append(spec.metrics.sensitivity.model_dump(mode="json"))
     return digest(facts)[:16]

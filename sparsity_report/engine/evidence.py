@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..spec.model import Sensitivity
     from .prepare import CalibrationSet, Prepared
 
-VERSION = 1
+VERSION = 2
 """Raise it when the evidence's own arithmetic changes numbers."""
 
 

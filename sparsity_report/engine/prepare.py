@@ -17,6 +17,7 @@ from ..models.loading import load
 from ..planning import digest, first_calibration
 from ..spec.model import Curation
 from ..windows import QUICK_WINDOWS, cut, draw, encode, resolve_length
+from . import harness
 from .pruning import own_params
 from .state import ModelState, targeted
 from .structure import zeros_by_parameter
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..models.loading import LoadedModel
     from ..spec.model import Calibration, Latency, Model, Spec
     from ..windows import Encoding, Windows
+    from .harness import TaskSet
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Prepared:
     fingerprints: dict[str, str]
     folder: str
     offline: bool
+    tasks: TaskSet | None = None
 
     def fingerprint_of(self, stage: Stage) -> str:
         """Of the files beside the spec that the stage's masks come from; "" where there are none."""
@@ -189,4 +192,5 @@ def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Pr
         fingerprints=fingerprints(cells, request),
         folder=folder,
         offline=offline,
+        tasks=harness.load(spec.metrics.tasks, base=folder, quick=place.quick) if "tasks" in spec.metrics.use else None,
     )

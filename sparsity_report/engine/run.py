@@ -18,7 +18,7 @@ from .. import registry
 from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
 from ..planning import node_key, nodes_of, plan_cells
-from ..results import environment, published, store
+from ..results import diagnosis, environment, published, registration, store
 from ..results.expect import evaluate
 from ..results.model import Alert, CellRecord, Results, SpecRecord
 from . import describe, equivalence, kept, nodes
@@ -29,6 +29,7 @@ from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
 from .prepare import Place, prepare
 from .records import node_records, overlaps
+from .zero_shot import with_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         NodeRecord,
         OverlapRecord,
         SensitivityRecord,
+        TaskRecord,
     )
     from ..spec.load import LoadedSpec
     from ..spec.model import Model
@@ -81,6 +83,7 @@ class Gathered:
     models: list[ModelRecord] = field(default_factory=list)
     data: list[DataRecord] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    tasks: tuple[TaskRecord, ...] = ()
     nodes: list[NodeRecord] = field(default_factory=list)
     overlaps: list[OverlapRecord] = field(default_factory=list)
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
@@ -172,6 +175,29 @@ def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str,
     return results | {key: NodeResult(failure=reason) for key, reason in failures.items()}
 
 
+def run_tasks(
+    run: Run, prepared: Prepared, wanted: Sequence[Node], known: dict[str, NodeResult]
+) -> dict[str, NodeResult]:
+    """The nodes' results with their scores on tasks, if the spec wants any; a failure is the node's."""
+    if prepared.tasks is None:
+        return known
+    spec, results = run.loaded.spec, dict(known)
+    dense = next((node for node in wanted if not node.stages), None) or Node(
+        node_key(spec, prepared.model, ()), prepared.model.name
+    )
+    for node in wanted:
+        if results[node.key].failure:
+            continue
+        run.notify(NodeStarted(f"tasks of {label(node)}"))
+        try:
+            results[node.key] = with_tasks(
+                spec, prepared, prepared.tasks, node, dense, known[node.key], run.folder, run.options.force
+            )
+        except Exception as problem:  # the one place where a failure on tasks becomes data
+            results[node.key] = NodeResult(failure=f"tasks: {reason_of(problem)}")
+    return results
+
+
 def run_leaf(
     run: Run, prepared: Prepared, cell: Cell, node: NodeResult, made: NodeRecord | None, anchor: str
 ) -> CellRecord:
@@ -210,7 +236,7 @@ def run_cells(run: Run, prepared: Prepared, planned: Sequence[Cell], gathered: G
     records = {name: record for name, record in found.items() if record is not None and name not in again}
     missing = [cell for cell in cells if cell.id not in records]
     run.notify(Message(f"{prepared.model.name}: {len(cells)} cells, {len(records)} of them finished before"))
-    results = run_nodes(run, prepared, nodes_of(tuple(missing)))
+    results = run_tasks(run, prepared, nodes_of(tuple(missing)), run_nodes(run, prepared, nodes_of(tuple(missing))))
     failed = {key for key, result in results.items() if result.failure}
     pruned = [node for node in nodes_of(tuple(cells)) if node.stages and node.key not in failed]
     scan_blocks(run, prepared, cells, results, gathered)
@@ -264,6 +290,7 @@ def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathere
     dense = prepared.dense
     gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, planned))
     gathered.data += describe.data_records(spec, prepared)
+    gathered.tasks = gathered.tasks or (prepared.tasks.records if prepared.tasks is not None else ())
     gathered.alerts += describe.alerts(prepared)
 
 
@@ -290,7 +317,10 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
     chosen = select(cells, options.only)
     study = describe.study_record(loaded)
     store.write_text(folder / "spec.toml", loaded.text)
+    registered = registration.register(folder, spec.expect, started)
     notify(RunStarted(spec.study.title, len(chosen)))
+    for alert in registration.alerts(registered):
+        notify(Message(alert.text, alert.level))
     run, gathered = Run(loaded, folder, options, chosen, notify, machine), Gathered()
     reset_peak()
     for model in spec.model:
@@ -309,6 +339,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         quick=options.quick,
         models=tuple(gathered.models),
         data=tuple(gathered.data),
+        tasks=gathered.tasks,
         environment=machine.model_copy(update={"started": started, "finished": now()}),
         entries=describe.entries(spec, cells),
         quantities=describe.quantities(spec),
@@ -317,12 +348,15 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         overlaps=tuple(gathered.overlaps),
         sensitivity=tuple(gathered.sensitivity),
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
-        alerts=tuple(dict.fromkeys(gathered.alerts)),
+        registration=registered,
+        alerts=tuple(dict.fromkeys([*registration.alerts(registered), *gathered.alerts])),
         seconds=round(time.monotonic() - clock, 3),
         peak_memory_bytes=gathered.peak_memory_bytes or None,
     )
-    checks = (*results.checks, *evaluate(spec.expect, results), *published.matches(results))
-    results = results.model_copy(update={"checks": checks})
+    expected = registration.marked(evaluate(spec.expect, results), spec.expect, registered.late)
+    checks = (*results.checks, *expected, *published.matches(results))
+    alerts = (*results.alerts, *diagnosis.alerts(results))
+    results = results.model_copy(update={"checks": checks, "alerts": alerts})
     store.write(folder, results)
     store.write_json(folder / "spec.lock.json", describe.lock(results))
     failed = sum(record.status == "failed" for record in results.cells)

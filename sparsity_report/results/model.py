@@ -36,7 +36,9 @@ class Measurement(Record):
     ci: tuple[FiniteFloat, FiniteFloat] | None = None
     """95 % interval."""
     n: int | None = None
-    """How many tokens, windows or timed rounds stand behind the value."""
+    """How many tokens, windows, items or timed rounds stand behind the value."""
+    stderr: FiniteFloat | None = None
+    """Standard error, where another tool gave the value and this with it."""
     samples_ref: str | None = None
     """Key of the raw samples in detail/<cell>.json.gz."""
     anchor: str | None = None
@@ -219,8 +221,38 @@ class SensitivityRecord(Record):
     blocks: tuple[int, ...]
     nll_increase: tuple[tuple[float | None, ...], ...]
     """Mean negative log-likelihood over dense, nats per token: one row a block, one value a sparsity."""
+    nll_increase_ci: tuple[tuple[tuple[FiniteFloat, FiniteFloat] | None, ...], ...] = ()
+    """95 % intervals of the same over windows, in pairs with dense; null where there are too few windows."""
     tokens: int
     forward_equivalents: float
+
+
+class TaskRecord(Record):
+    """A task as it was evaluated: what two accuracies must share to be compared."""
+
+    task: str
+    version: str
+    items: int
+    of: int
+    """Items of the whole task; `items` of them were evaluated, from the start."""
+    fewshot: int = 0
+    """Examples in the prompt."""
+    split: str = ""
+    dataset: str = ""
+    sha256: str = ""
+    """Of the task's configuration and the evaluated items."""
+    harness: str = ""
+    prompt: str = "no chat template"
+
+
+class TaskScores(Record):
+    """What the harness found for one state: values and standard errors by measure, and every item's 0 or 1."""
+
+    task: str
+    fewshot: int
+    values: dict[str, float]
+    stderr: dict[str, float | None]
+    items: dict[str, tuple[float, ...]]
 
 
 class DataRecord(Record):
@@ -352,6 +384,21 @@ class CheckRecord(Record):
     cells: tuple[str, ...] = ()
     metric: str = ""
     on_miss: Literal["report", "fail"] = "report"
+    late: bool = False
+    """Stated or changed when results were there already."""
+
+
+class RegistrationRecord(Record):
+    """The expectations of a run beside those that were written down before its first result."""
+
+    sha256: str
+    """Of the canonical form of all expectations as they are now."""
+    registered: str
+    """When those from before the first result were written down; "" where there are none."""
+    changed: str = ""
+    """When the present ones were, if they are others."""
+    late: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 class Alert(Record):
@@ -372,6 +419,7 @@ class Results(Record):
     quick: bool = False
     models: tuple[ModelRecord, ...] = ()
     data: tuple[DataRecord, ...] = ()
+    tasks: tuple[TaskRecord, ...] = ()
     environment: EnvironmentRecord = EnvironmentRecord()
     entries: tuple[EntryRecord, ...] = ()
     quantities: tuple[QuantityRecord, ...] = ()
@@ -380,6 +428,7 @@ class Results(Record):
     overlaps: tuple[OverlapRecord, ...] = ()
     sensitivity: tuple[SensitivityRecord, ...] = ()
     checks: tuple[CheckRecord, ...] = ()
+    registration: RegistrationRecord | None = None
     alerts: tuple[Alert, ...] = ()
     seconds: float = Field(default=0.0, ge=0)
     """Of the last command; a resumed run took longer in all."""

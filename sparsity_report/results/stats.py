@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,31 @@ def bootstrap_interval(
         rng=np.random.default_rng(SEED),
     )
     return (float(result.confidence_interval.low), float(result.confidence_interval.high))
+
+
+def bootstrap_strata(sizes: Sequence[int], statistic: Callable[..., NDArray[np.float64]]) -> tuple[float, float] | None:
+    """
+    95 % percentile bootstrap interval where each of several samples is drawn from by itself.
+
+    `statistic(*indices)` is given which members of each sample were drawn, along the last axis: samples that are
+    drawn together stay in pairs. None where a sample has fewer than three members or a result is not finite.
+    """
+    from scipy.stats import bootstrap
+
+    if min(sizes) < 3:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = bootstrap(
+            tuple(np.arange(size) for size in sizes),
+            lambda *indices, axis: statistic(*(each.astype(np.int64) for each in indices)),
+            n_resamples=RESAMPLES,
+            batch=100,
+            method="percentile",
+            vectorized=True,
+            rng=np.random.default_rng(SEED),
+        )
+    low, high = (float(end) for end in result.confidence_interval)
+    return (low, high) if np.isfinite(low) and np.isfinite(high) else None
 
 
 def bootstrap_mean(values: NDArray[np.float64]) -> tuple[float, tuple[float, float] | None]:

@@ -17,11 +17,15 @@ from ..counting import refuses
 from .findings import Finding, from_pydantic, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from decimal import Decimal
 
+    from ..contracts import Cell
     from .locate import Loc
     from .model import Expect, Format, Spec, Variant
+
+SCAN = "nll_increase"
+"""What the sensitivity scan measures, block by block."""
 
 LEAF_CHECKS = ("max_abs_logit_difference",)
 """Quantities that the engine adds to every compressed leaf, whatever `metrics.use` says."""
@@ -74,6 +78,9 @@ def metrics(spec: Spec) -> Iterator[Finding]:
     if "reconstruction" in spec.metrics.use and spec.data.calibration is None:
         yield missing_calibration("the metric 'reconstruction' compares outputs on calibration inputs")
     yield from scanned(spec)
+    for number, name in enumerate(spec.metrics.tasks.use):
+        if name in spec.metrics.tasks.use[:number]:
+            yield Finding(("metrics", "tasks", "use", number), f"the task {name!r} stands here twice")
 
 
 def scanned(spec: Spec) -> Iterator[Finding]:
@@ -310,11 +317,53 @@ def expectation(spec: Spec, expect: Expect, loc: Loc) -> Iterator[Finding]:
     elif expect.metric in known and known[expect.metric] not in spec.metrics.use:
         family = known[expect.metric]
         yield Finding((*loc, "metric"), f"{expect.metric!r} will not be measured", f"add {family!r} to metrics.use")
-    yield from limits(expect, loc)
+    yield from ordered(expect, loc) if expect.order else limits(expect, loc)
     keys = selectable(spec)
     for key in expect.where:
         if key not in keys:
             yield Finding((*loc, "where", key), "is no property of a cell", registry.suggest(key, keys))
+    for place, selection in selections(expect):
+        yield from selection_of(expect, selection, keys, (*loc, *place))
+    if "block" in expect.conditions:
+        yield from blocks(expect, expect.conditions["block"], (*loc, "conditions", "block"))
+
+
+def selections(expect: Expect) -> Iterator[tuple[Loc, dict[str, Any]]]:
+    """The tables by which an expectation names further cells, and where they stand in it."""
+    if isinstance(expect.relative_to, dict):
+        yield ("relative_to",), expect.relative_to
+    for number, selection in enumerate(expect.order):
+        yield ("order", number), selection
+
+
+def selection_of(expect: Expect, selection: dict[str, Any], keys: tuple[str, ...], loc: Loc) -> Iterator[Finding]:
+    """Keys as in `where`, and `block` where the metric is the scan's."""
+    if not selection:
+        yield Finding(loc, "selects nothing in particular", 'such as { method = "wanda" }')
+    known = (*keys, *selectors.SCANNED)
+    for key, wanted in selection.items():
+        if key in selectors.SCANNED:
+            yield from blocks(expect, wanted, (*loc, key))
+        elif key not in keys:
+            yield Finding((*loc, key), "is no property of a cell", registry.suggest(key, known))
+
+
+def blocks(expect: Expect, wanted: Any, loc: Loc) -> Iterator[Finding]:
+    """Only the scan looks at single blocks."""
+    if expect.metric != SCAN:
+        yield Finding(loc, f"only {SCAN!r} is known by block", f'metric = "{SCAN}"')
+    elif not isinstance(wanted, int) and wanted not in selectors.PLACES:
+        choices = ", ".join(map(repr, selectors.PLACES))
+        yield Finding(loc, f"must be a block's number or one of {choices}, got {written(wanted)}")
+
+
+def ordered(expect: Expect, loc: Loc) -> Iterator[Finding]:
+    """An order of at least two, in place of bounds and of a reference."""
+    if len(expect.order) < 2:
+        yield Finding((*loc, "order"), "needs at least two", "from the lowest value of the metric to the highest")
+    for key in ("relative_to", "between", "at_least", "at_most"):
+        if getattr(expect, key) is not None:
+            yield Finding((*loc, key), "stands beside order, which is a comparison itself", f"leave out {key}")
 
 
 def limits(expect: Expect, loc: Loc) -> Iterator[Finding]:
@@ -324,7 +373,7 @@ def limits(expect: Expect, loc: Loc) -> Iterator[Finding]:
             yield Finding((*loc, "between"), "between stands alone", "leave out at_least and at_most")
         low, high = expect.between
     if low is None and high is None:
-        yield Finding(loc, "has no bound", "give between = [low, high], at_least or at_most")
+        yield Finding(loc, "has no bound", "give between = [low, high], at_least or at_most; or order = [{ … }, { … }]")
     elif low is not None and high is not None and low > high:
         place = "between" if expect.between is not None else "at_least"
         yield Finding((*loc, place), f"the lower bound {low:g} is above the upper bound {high:g}")
@@ -349,7 +398,32 @@ def unmatched(spec: Spec) -> Iterator[Finding]:
             hint = f"{registry.suggest(pattern, variants)}; `sparsity-report plan` lists the cells"
             yield Finding(("metrics", "latency", "variants", number), f"{pattern!r} selects no variant or cell", hint)
     for number, expect in enumerate(spec.expect):
-        if not any(selectors.selects(cell, expect.where) for cell in cells):
-            given = ", ".join(f"{key} = {written(value)}" for key, value in expect.where.items())
-            hint = "`sparsity-report plan` lists the cells"
-            yield Finding(("expect", number, "where"), f"selects no cell of this study: {given}", hint)
+        yield from unselected(expect, cells, ("expect", number))
+
+
+def unselected(expect: Expect, cells: Sequence[Cell], loc: Loc) -> Iterator[Finding]:
+    """Selections that mean no cell, and cells without a counterpart to be compared with."""
+    hint = "`sparsity-report plan` lists the cells"
+
+    def nothing(wanted: dict[str, Any], place: Loc) -> Iterator[Finding]:
+        if not any(selectors.selects(cell, wanted) for cell in cells):
+            given = ", ".join(f"{key} = {written(value)}" for key, value in wanted.items())
+            yield Finding((*loc, *place), f"selects no cell of this study: {given}", hint)
+
+    missing = list(nothing(expect.where, ("where",))) if not expect.order else []
+    for place, selection in selections(expect):
+        own = selectors.split(selection)[0]
+        missing += nothing({**(expect.where if expect.order else {}), **own}, place)
+    yield from missing
+    if missing or not isinstance(expect.relative_to, dict):
+        return
+    own, _ = selectors.split(expect.relative_to)
+    known = [(selectors.facts_of_cell(cell), cell) for cell in cells]
+    alone = [
+        cell.id
+        for facts, cell in known
+        if selectors.matches(facts, expect.where) and own and not selectors.counterparts(facts, own, known)
+    ]
+    if alone:
+        message = f"leaves {alone[0]} without a counterpart of the same model, pattern and sparsity"
+        yield Finding((*loc, "relative_to"), message, "narrow where, or say in relative_to what may differ")

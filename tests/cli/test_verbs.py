@@ -13,7 +13,7 @@ from tiny_results import cell, perplexity, results, stored
 
 from sparsity_report.cli import doctor, main
 from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, ENVIRONMENT, OK, SPEC, USAGE
-from sparsity_report.results.model import CheckRecord, Results
+from sparsity_report.results.model import CheckRecord, RegistrationRecord, Results
 from sparsity_report.spec.load import load_spec
 
 ROOT = Path(__file__).parents[2]
@@ -242,3 +242,23 @@ def test_doctor_is_content_with_a_whole_machine(
     states = {each["name"]: each["state"] for each in json.loads(capsys.readouterr().out)["findings"]}
     assert states["bundled model"] == "ok"
     assert states["model hub"] == "note"
+
+
+def test_check_tells_of_expectations_that_came_after_the_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An edit is said, beside the verdict and above all of them; what the verdicts mean stays."""
+    edited = RegistrationRecord(sha256="ab", registered="09:00", changed="10:00", late=("it",))
+    late = gate("pass", "fail").model_copy(update={"late": True})
+    made = results(cell("dense")).model_copy(update={"checks": (late,), "registration": edited})
+    folder = saved(tmp_path / "run", made)
+
+    assert run("check", folder) == OK
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == (
+        "warning: Expectations were edited after the first results (10:00; registered before them: 09:00): "
+        "stated or changed: “it”."
+    )
+    assert "it (gate) (stated after results)" in second
+    run("check", folder, "--json")
+    assert len(json.loads(capsys.readouterr().out)["alerts"]) == 1

@@ -413,3 +413,51 @@ def test_the_attention_implementation_is_pinned_and_recorded(study, tmp_path):
     results, _ = study(tmp_path / "run")
 
     assert [model.attention for model in results.models] == ["sdpa"]
+
+
+EXPECT = """
+[[expect]]
+what = "CSR is smaller"
+where = { format = "csr" }
+metric = "stored_bytes"
+over = "target"
+relative_to = "dense"
+at_most = 1.0
+"""
+
+
+def edit(spec_file, old, new):
+    spec_file.write_text(spec_file.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_expectations_are_registered_before_the_first_result(study, spec_file, tmp_path, monkeypatch):
+    """An interrupted run resumes under its registration; what is edited in between is late, also with --force."""
+    spec_file.write_text(spec_file.read_text("utf-8") + EXPECT, "utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr("sparsity_report.engine.run.run_model", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            study(tmp_path / "run")
+    written = json.loads((tmp_path / "run" / "expectations.json").read_text("utf-8"))
+    assert not (tmp_path / "run" / "cells").exists()
+    assert [each["after_results"] for each in written["versions"]] == [False]
+
+    resumed, _ = study(tmp_path / "run", only=("*csr*",))
+    assert resumed.registration.registered == written["versions"][0]["registered"]
+    assert resumed.registration.sha256 == written["versions"][0]["sha256"]
+    assert (resumed.alerts, [each.late for each in resumed.checks if each.origin == "expect"]) == ((), [False])
+    assert [each.verdict for each in resumed.checks if each.origin == "expect"] == ["miss"]
+
+    edit(spec_file, "at_most = 1.0", "at_most = 1.5")
+    edited, events = study(tmp_path / "run", only=("*csr*",), force=True)
+    (check,) = (each for each in edited.checks if each.origin == "expect")
+    assert (check.verdict, check.late) == ("pass", True)
+    assert "edited after the first results" in edited.alerts[0].text
+    assert any("edited after" in getattr(event, "text", "") for event in events)
+
+    fresh, _ = study(tmp_path / "new", only=("*csr*",))
+    assert fresh.alerts == ()
+    assert fresh.registration.registered
