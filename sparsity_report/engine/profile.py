@@ -190,8 +190,9 @@ class Kernels(TorchFunctionMode):
 def kernel_seconds(model: nn.Module, prompt_BT: Tensor, steps: int, now: Callable[[], float]) -> dict[str, float]:
     """Seconds of one run that are spent inside of kernels, by phase."""
     kernels = Kernels(now)
-    wrappers = {module: kernels.kernel for module in model.modules() if isinstance(module, FormattedLinear)}
-    with replaced_forwards({model: kernels.whole, **wrappers}), kernels:
+    wrappers: dict[nn.Module, Callable[[Forward], Forward]] = {model: kernels.whole}
+    wrappers |= {module: kernels.kernel for module in model.modules() if isinstance(module, FormattedLinear)}
+    with replaced_forwards(wrappers), kernels:
         run_once(model, prompt_BT, steps)
     return kernels.seconds
 

@@ -27,6 +27,14 @@ PART_NAMES = {
     "norm_activation": "norms, activations, look-ups",
     "framework": "framework between modules",
 }
+PART_TITLES = {
+    "target_linear": "targeted linear",
+    "other_linear": "other linear",
+    "attention": "attention",
+    "lm_head": "head",
+    "norm_activation": "norms",
+    "framework": "framework",
+}
 STEP_NAMES = {
     "bytes_gain": "bytes allow",
     "product_gain": "product alone",

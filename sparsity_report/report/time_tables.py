@@ -28,14 +28,14 @@ def profile(results: Results) -> Table:
     for cell in results.cells:
         for each in steps.shares(cell):
             closure = measured(each.closure, 100, 0)
-            entries = [measured(each.parts.get(part), 100, 1) for part in steps.PART_NAMES]
+            entries = [measured(each.parts.get(part), 100, 1) for part in steps.PART_TITLES]
             row = Row((*_head(results, cell, each.phase, each.point), *entries, closure, measured(each.python, 100, 1)))
             rows.setdefault(cell.variant.model, []).append(row)
     columns = (
         *_HEAD,
-        *(Column(names.capital(name), "%", "measured", numeric=True) for name in steps.PART_NAMES.values()),
-        Column("Adds up to", "%", "measured", numeric=True),
-        Column("Python in all", "%", "measured", numeric=True),
+        *(Column(names.capital(title), "%", "measured", numeric=True) for title in steps.PART_TITLES.values()),
+        Column("Adds up", "%", "measured", numeric=True),
+        Column("Python", "%", "measured", numeric=True),
     )
     caption = (
         "Where the time of a forward goes: medians over rounds of each part’s own time over the whole, with 95 % "
@@ -43,8 +43,9 @@ def profile(results: Results) -> Table:
         "outside of every PyTorch function and format’s product: Python."
     )
     notes = (
-        "Attention is what its module takes beside linear maps and norms; framework is what lies inside of no timed "
-        "module: residual sums, masks, the cache’s bookkeeping, and the Python between modules.",
+        "Norms stand for activations and look-ups too. Attention is what its "
+        "module takes beside linear maps and norms; framework is what lies inside of no timed module: residual sums, "
+        "masks, the cache’s bookkeeping, and the Python between modules.",
         *names.labels_note(results),
     )
     return aligned(
@@ -150,22 +151,23 @@ def projection(results: Results) -> Table:
     columns = (
         Column("Variant"),
         Column("Machine"),
-        Column("Prefill at least", "ms", "modelled", numeric=True),
-        Column("Decode at least", "ms/token", "modelled", numeric=True),
-        Column("Decode bound by"),
-        Column("Sequences that fit", "", "modelled", numeric=True),
-        Column("Prompt tokens at least", f"{currency}/million", "modelled", numeric=True),
-        Column("Decoded tokens at least", f"{currency}/million", "modelled", numeric=True),
+        Column("Prefill", "ms", "modelled", numeric=True),
+        Column("Decode", "ms/token", "modelled", numeric=True),
+        Column("Bound by"),
+        Column("Fit", "sequences", "modelled", numeric=True),
+        Column("Prompt", f"{currency}/million", "modelled", numeric=True),
+        Column("Decoding", f"{currency}/million", "modelled", numeric=True),
     )
     contexts = {
         each.conditions["context"] for cell in results.cells for each in cell.metrics if each.metric == "sequences_fit"
     }
     stated = names.listing([numbers.count(float(each)) for each in sorted(contexts, key=float)])
-    caption = (
-        "Modelled, not measured: the shortest time that bytes and operations allow on each machine, "
-        f"{f'how many sequences of {stated} tokens fit beside the weights, ' if contexts else ''}"
-        "and what a million tokens cost at least at the spec’s price."
-    )
+    said = [
+        "the shortest time that bytes and operations allow on each machine, and which of the two bounds decoding",
+        *([f"how many sequences of {stated} tokens fit beside the weights"] if contexts else []),
+        *(["what a million tokens cost at least at the spec’s price"] if currency else []),
+    ]
+    caption = f"Modelled, not measured: {'; '.join(said)}."
     table = Table("tab:projection", caption, columns, by_model(results, rows), _notes(results), long=True, small=True)
     return aligned(without_empty(table))
 

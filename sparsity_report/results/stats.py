@@ -75,5 +75,5 @@ def bootstrap_shares(parts: Sequence[NDArray[np.float64]]) -> list[tuple[float, 
         vectorized=True,
         rng=np.random.default_rng(SEED),
     )
-    low, high = result.confidence_interval.low, result.confidence_interval.high
-    return [(float(value), (float(a), float(b))) for value, a, b in zip(values, low, high, strict=True)]
+    low, high = (np.asarray(bound) for bound in (result.confidence_interval.low, result.confidence_interval.high))
+    return [(float(values[k]), (float(low[k]), float(high[k]))) for k in range(len(parts))]

@@ -6,11 +6,32 @@ import pytest
 
 from sparsity_report.engine import probe
 from sparsity_report.engine.events import CellFinished
+from sparsity_report.engine.run import Options, run_study
 from sparsity_report.errors import SpecError
+from sparsity_report.spec.load import load_spec
+
+SPEC = """
+spec_version = 1
+[study]
+title = "A small study"
+[[model]]
+source = "bundled:tiny-opt"
+[data]
+evaluation = { source = "embedded", length = 64, windows = 2 }
+[[variant]]
+method = "magnitude"
+scope = "global"
+sparsity = 0.3
+format = "csr"
+[[variant]]
+method = "magnitude"
+pattern = "2:4"
+format = "nm"
+"""
 
 TIMED = (
     'metrics.use=["storage", "flops", "latency", "profile", "roofline"]',
-    "metrics.latency={ batch = [1, 2], prompt = 8, decode = 2, runs = 3, seconds = 0 }",
+    "metrics.latency={ batch = [1, 2], prompt = 8, decode = 1, runs = 3, seconds = 0 }",
     'hardware.project=["a100-80gb", "core-i5-8250u"]',
     'hardware.price={ "a100-80gb" = 1.8, this = 0.1 }',
     "hardware.context=128",
@@ -21,16 +42,28 @@ UNTIMED = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _short_probe(monkeypatch):
-    monkeypatch.setattr(probe, "BUFFERS_MIB", (1, 2))
-    monkeypatch.setattr(probe, "PASS_MIB", 2)
-    monkeypatch.setattr(probe, "PRODUCTS", (64,))
+def run(folder, overrides, only):
+    """One run of the small study in a folder, with a probe that takes no time."""
+    file = folder.parent / f"{folder.name}.toml"
+    file.write_text(SPEC, encoding="utf-8")
+    events = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(probe, "BUFFERS_MIB", (1, 2))
+        patch.setattr(probe, "PASS_MIB", 2)
+        patch.setattr(probe, "PRODUCTS", (64,))
+        results = run_study(load_spec(file, overrides=overrides), folder, Options(only=only), events.append)
+    return results, events
 
 
-@pytest.fixture
-def timed(study, tmp_path):
-    return study(tmp_path / "run", overrides=TIMED, only=("*csr*", "*nm*"))
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("projection") / "run"
+
+
+@pytest.fixture(scope="module")
+def timed(folder):
+    """Dense, CSR and 2:4, timed and profiled once for all tests here."""
+    return run(folder, TIMED, ("*csr*", "*nm*"))
 
 
 def finished(events):
@@ -87,10 +120,10 @@ def test_sequences_fit_by_arithmetic(timed):
         assert cell.value("sequences_fit", machine="a100-80gb", context=128) == free // (2 * 5 * 160 * 4 * 128)
 
 
-def test_another_target_or_price_measures_nothing_anew(timed, study, tmp_path):
+def test_another_target_or_price_measures_nothing_anew(timed, folder):
     before, _ = timed
     other = ('hardware.project=["t4"]', "hardware.price={ t4 = 0.35 }")
-    after, events = study(tmp_path / "run", overrides=(*TIMED, *other), only=("*csr*", "*nm*"))
+    after, events = run(folder, (*TIMED, *other), ("*csr*", "*nm*"))
 
     assert finished(events) == []
     assert [each.name for each in after.machines] == ["this", "t4"]
@@ -101,26 +134,26 @@ def test_another_target_or_price_measures_nothing_anew(timed, study, tmp_path):
         assert new.find("decode_bound_s", machine="a100-80gb") is None
 
 
-def test_targets_need_no_timed_variant(study, tmp_path, monkeypatch):
+def test_targets_need_no_timed_variant(tmp_path, monkeypatch):
     """Without latency this machine is not probed, and the projections stand."""
     monkeypatch.setattr(probe, "measure", lambda *_: pytest.fail("there is nothing to validate"))
-    results, _ = study(tmp_path / "run", overrides=UNTIMED, only=("dense*",))
+    results, _ = run(tmp_path / "run", UNTIMED, ("dense*",))
 
     assert [each.name for each in results.machines] == ["raspberry-pi-5"]
     assert results.cells[0].find("prefill_bound_s", machine="raspberry-pi-5", batch=1, prompt=128)
 
 
-def test_without_the_roofline_nothing_is_modelled(study, tmp_path):
-    results, _ = study(tmp_path / "run", overrides=('metrics.use=["storage"]',), only=("dense*",))
+def test_without_the_roofline_nothing_is_modelled(tmp_path):
+    results, _ = run(tmp_path / "run", ('metrics.use=["storage"]',), ("dense*",))
 
     assert results.machines == ()
     assert not any(each.kind == "modelled" for cell in results.cells for each in cell.metrics)
 
 
-def test_half_precision_has_its_own_peak_and_bytes(study, tmp_path):
+def test_half_precision_has_its_own_peak_and_bytes(tmp_path):
     """CSR is not executed in bfloat16 here, and has its bound all the same."""
     overrides = (*TIMED, 'model=[{ source = "bundled:tiny-opt", dtype = "bfloat16" }]')
-    results, _ = study(tmp_path / "run", overrides=overrides, only=("*csr*",))
+    results, _ = run(tmp_path / "run", overrides, ("*csr*",))
 
     assert results.machines[0].peak.keys() == {"bfloat16"}
     csr = results.cells[1]
@@ -129,6 +162,6 @@ def test_half_precision_has_its_own_peak_and_bytes(study, tmp_path):
     assert csr.find("time_share") is None
 
 
-def test_a_context_that_the_model_does_not_have_is_refused(study, tmp_path):
+def test_a_context_that_the_model_does_not_have_is_refused(tmp_path):
     with pytest.raises(SpecError, match="100000 tokens are more than the model's context"):
-        study(tmp_path / "run", overrides=(*UNTIMED, "hardware.context=100000"), only=("dense*",))
+        run(tmp_path / "run", (*UNTIMED, "hardware.context=100000"), ("dense*",))

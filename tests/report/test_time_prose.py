@@ -201,7 +201,7 @@ def test_projections_are_marked_as_modelled_everywhere(made):
 
 def test_what_does_not_fit_is_said_in_the_table(made, change):
     none = change(made, cell=everywhere, metric="sequences_fit", value=0)
-    place = [each.title for each in time_tables.projection(none).columns].index("Sequences that fit")
+    place = [each.title for each in time_tables.projection(none).columns].index("Fit")
 
     assert {row.entries[place].text for row in time_tables.projection(none).rows} == {"does not fit"}
 

@@ -40,7 +40,7 @@ def _roofs(axes: Axes, machine: MachineRecord, dtype: str, low: float, high: flo
         ridge = high if peak is None else min(high, peak / rate)
         axes.plot([low, ridge], [low * rate / GIGA, ridge * rate / GIGA], color=style.INK, lw=1.0, ls=line)
         axes.annotate(
-            f"{words}, {significant(rate / GIGA)} GB/s", (low, low * rate / GIGA), (3, 5), fontsize=7.5,
+            f"{words}, {significant(rate / GIGA)} GB/s", (low, low * rate / GIGA), (14, 0), fontsize=7.5,
             textcoords="offset points", color=style.MUTED,
         )  # fmt: skip
     if peak is not None:
@@ -73,6 +73,7 @@ def _panel(axes: Axes, machine: MachineRecord, model: ModelRecord, found: list[B
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(min(ys) / 2, 3 * max([*ys, peak])))
     for axis in (axes.xaxis, axes.yaxis):
         style.plain_log_ticks(axis)
+    axes.minorticks_off()
     axes.set(xlabel="Intensity (FLOP per byte)", ylabel="GFLOP/s")
     axes.grid(True)
 

@@ -101,7 +101,7 @@ def draw(results: Results) -> Drawing | None:
         svg=style.render(
             "time_shares",
             stack_height(facets),
-            lambda figure: paint_stacks(figure, facets, LOOKS, steps.PART_NAMES.__getitem__, SCALE),
+            lambda figure: paint_stacks(figure, facets, LOOKS, steps.PART_TITLES.__getitem__, SCALE),
         ),
         alt="Stacked bar chart of the shares of a forward’s time. " + " ".join(sentences),
         caption="Shares of the time of a forward (measured inside the running model; medians, "

@@ -46,38 +46,40 @@ def _panels(results: Results, every: list[tuple[ModelRecord, list[CellRecord]]])
     return lines
 
 
-def _panel(axes: Axes, phase: str, found: list[Waterfall], naming: Names, *, last: bool) -> None:
+def _panel(axes: Axes, phase: str, found: list[Waterfall], naming: Names) -> None:
     looks = style.marks((each.cell.variant.format.entry for each in found), style.FORMATS)
     order = list(TICKS)
     labels, values = [], [1.0]
     for place, each in enumerate(found):
         look, known = looks[each.cell.variant.format.entry], {k: v for k, v in each.steps.items() if v.value}
-        xs, ys = [order.index(step) for step in known], [record.value or 1.0 for record in known.values()]
+        ys = [record.value or 1.0 for record in known.values()]
         values += ys
-        lows = [y - (r.ci[0] if r.ci else y) for y, r in zip(ys, known.values(), strict=True)]
-        highs = [(r.ci[1] if r.ci else y) - y for y, r in zip(ys, known.values(), strict=True)]
         shift = 0.05 * (place - (len(found) - 1) / 2)
-        axes.errorbar(
-            [x + shift for x in xs], ys, yerr=[[max(0.0, e) for e in lows], [max(0.0, e) for e in highs]],
-            marker=look.marker, color=look.colour, mec=style.INK, mew=0.5, lw=1.0,
-            ls=style.LINES[place % len(style.LINES)], elinewidth=0.6,
+        xs = [order.index(step) + shift for step in known]
+        axes.plot(
+            xs, ys, marker=look.marker, color=look.colour, mec=style.INK, mew=0.5, lw=1.0,
+            ls=style.LINES[place % len(style.LINES)],
         )  # fmt: skip
-        labels.append(style.Label(naming.cell(each.cell), xs[-1] + shift, ys[-1], look.colour))
+        bars = [(x, record.ci) for x, record in zip(xs, known.values(), strict=True) if record.ci]
+        axes.vlines([x for x, _ in bars], [ci[0] for _, ci in bars], [ci[1] for _, ci in bars], style.INK, lw=0.7)
+        values += [bound for _, ci in bars for bound in ci]
+        labels.append(style.Label(naming.cell(each.cell), xs[-1], ys[-1], look.colour))
     axes.axhline(1, color=style.INK, lw=0.8, ls=(0, (4, 2)))
     axes.set_yscale("log")
     axes.set(xlim=(-0.4, len(order) - 0.6), ylim=(0.8 * min(values), 1.25 * max(values)))
     style.plain_log_ticks(axes.yaxis)
+    axes.minorticks_off()
     axes.set_xticks(range(len(order)), [TICKS[step] for step in order])
     axes.set_ylabel(f"{phase.capitalize()} speed-up over dense")
     axes.grid(True, axis="y")
-    style.end_labels(axes, labels if last else [], HEIGHT_MM - 20)
+    style.end_labels(axes, labels, HEIGHT_MM - 20)
 
 
 def _paint(figure: Figure, lines: list[list[Panel]], naming: Names) -> None:
     rows = [(labelled(model), phase, found) for line in lines for model, phase, found in line]
     parts = style.bands(figure, [f"{title}, {phase}" for title, phase, _ in rows], [1] * len(rows))
     for part, (_, phase, found) in zip(parts, rows, strict=True):
-        _panel(part.subplots(), phase, found, naming, last=True)
+        _panel(part.subplots(), phase, found, naming)
 
 
 def _sentence(panel: Panel, naming: Names) -> str:
