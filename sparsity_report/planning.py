@@ -231,7 +231,7 @@ def plan_key(spec: Spec, cell: Cell) -> str:
     version = registry.get("formats", cell.format.entry).INFO.result_version
     timing = spec.metrics.latency.model_dump(mode="json", exclude={"variants"}) if cell.timed else None
     evaluation = spec.data.evaluation.model_dump(mode="json")
-    hardware = spec.hardware.model_dump(mode="json", exclude={"threads"})
+    hardware = spec.hardware.model_dump(mode="json", include={"device"})
     facts = [cell.node.key, asdict(cell.format), version, versions, evaluation, timing, hardware]
     if spec.data.calibration is not None and {"reconstruction", "sensitivity"} & set(spec.metrics.use):
         facts.append(first_calibration(spec.data.calibration))

@@ -9,8 +9,10 @@ from .. import registry
 from ..results.model import CellRecord, Fallback, FormatRecord, StageRecord, VariantRecord
 from . import equivalence
 from .memory import peak_bytes, reset_peak
+from .profile import profile_pair
 from .structure import count
 from .timing import Setting, time_pair
+from .traffic import traffic
 from .variant import build
 
 if TYPE_CHECKING:
@@ -77,6 +79,12 @@ def timings(
         pair = time_pair(variant, prepared.dense.model, ids, setting)
         conditions = {"batch": setting.batch, "prompt": setting.prompt, "decode": setting.decode}
         records += family.measure(pair, conditions, anchor, cell.is_reference)
+        if "profile" in spec.metrics.use:
+            found = profile_pair(
+                variant, prepared.dense.model, prepared.dense.anatomy, target_modules(prepared), ids, setting
+            )
+            records += registry.get("metrics", "profile").measure(found, conditions, anchor, cell.is_reference)
+            samples |= found.samples()
         for phase, ours, dense in pair.phases():
             samples[f"{phase}_b{setting.batch}_p{setting.prompt}"] = {"variant": ours.tolist(), "dense": dense.tolist()}
     return records, samples
@@ -87,6 +95,23 @@ def structure_records(spec: Spec, prepared: Prepared, state: ModelState, variant
     structure = count(state, variant, prepared.dense_zeros)
     families = [registry.get("metrics", name) for name in spec.metrics.use]
     return [record for family in families if family.LEVEL == "structure" for record in family.measure(structure)]
+
+
+def target_modules(prepared: Prepared) -> tuple[str, ...]:
+    """Paths of the layers that hold the targeted matrices."""
+    return tuple(dict.fromkeys(matrix.module for matrix in prepared.dense.targets))
+
+
+def traffic_records(
+    spec: Spec, prepared: Prepared, cell: Cell, state: ModelState, variant: Variant, quick: bool
+) -> list[Measurement]:
+    """The least work of a forward at every point of the latency grid."""
+    if "roofline" not in spec.metrics.use:
+        return []
+    grid = settings(spec.metrics.latency, quick)
+    work = traffic(state.anatomy, variant, cell.format.entry, state.pattern, prepared.model.dtype, grid)
+    records: list[Measurement] = registry.get("metrics", "roofline").measure(work)
+    return records
 
 
 def status_of(node: NodeResult, fallback: tuple[str, str, int] | None) -> tuple[Status, str]:
@@ -125,6 +150,7 @@ def execute(
     status, reason = status_of(node, fallback)
     records = [
         *structure_records(spec, prepared, state, variant),
+        *traffic_records(spec, prepared, cell, state, variant, quick),
         *pruning_records(spec, made),
         *node.measurements,
     ]

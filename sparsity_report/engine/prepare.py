@@ -159,6 +159,13 @@ def fingerprints(cells: Sequence[Cell], studied: ModelRequest) -> dict[str, str]
     }
 
 
+def check_context(stated: int | None, context: int | None) -> None:
+    """The context that projections state must be one that the model has. Raises SpecError."""
+    if stated is not None and context is not None and stated > context:
+        message = f"{stated} tokens are more than the model's context, {context}"
+        raise SpecError(Problem("hardware.context", message))
+
+
 def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Prepared:
     """
     Model, target and windows. Raises EnvironmentProblem (no model, no text) and SpecError (nothing matches, too short).
@@ -173,6 +180,7 @@ def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Pr
     count = min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS) if place.quick else evaluation.windows
     length = resolve_length(evaluation.length, parts.shape.context)
     windows = cut(text, loaded.tokenizer, corpus=evaluation.source, length=length, count=count, bos=evaluation.bos)
+    check_context(spec.hardware.context, parts.shape.context)
     if "latency" in spec.metrics.use:
         check_latency(spec.metrics.latency, parts.shape.context)
     blocks = ResidentBlocks(loaded.model, parts.blocks_path)

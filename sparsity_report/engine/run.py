@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from .. import registry
 from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
-from ..planning import node_key, nodes_of, plan_cells
+from ..hardware import project
+from ..planning import digest, node_key, nodes_of, plan_cells
 from ..results import diagnosis, environment, published, registration, store
 from ..results.expect import evaluate
-from ..results.model import Alert, CellRecord, Results, SpecRecord
-from . import describe, equivalence, kept, nodes
+from ..results.model import Alert, CellRecord, MachineRecord, Results, SpecRecord
+from . import describe, equivalence, kept, nodes, probe
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .evidence import sensitivity
 from .leaves import execute, unfinished
@@ -87,6 +88,7 @@ class Gathered:
     nodes: list[NodeRecord] = field(default_factory=list)
     overlaps: list[OverlapRecord] = field(default_factory=list)
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
+    machines: tuple[MachineRecord, ...] = ()
     peak_memory_bytes: int = 0
     problem: EnvironmentProblem | None = None
 
@@ -286,12 +288,46 @@ def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathere
         gathered.cells += [unfinished(cell, reason) for cell in planned if cell.id in run.chosen]
         gathered.models.append(describe.absent_model(model))
         return
-    gathered.cells += run_cells(run, prepared, planned, gathered)
-    dense = prepared.dense
-    gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, planned))
+    cells, dense = run_cells(run, prepared, planned, gathered), prepared.dense
+    known = describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, planned)
+    gathered.models.append(known)
+    gathered.cells += projected(run, known, cells, planned, gathered)
     gathered.data += describe.data_records(spec, prepared)
     gathered.tasks = gathered.tasks or (prepared.tasks.records if prepared.tasks is not None else ())
     gathered.alerts += describe.alerts(prepared)
+
+
+def projected(
+    run: Run, model: ModelRecord, cells: Sequence[CellRecord], planned: Sequence[Cell], gathered: Gathered
+) -> list[CellRecord]:
+    """The cells with what is modelled of them, on this machine where it was timed and on those that the spec names."""
+    hardware = run.loaded.spec.hardware
+    if "roofline" not in run.loaded.spec.metrics.use:
+        return list(cells)
+    here = this_machine(run, gathered) if any(cell.timed for cell in planned) else None
+    gathered.machines = project.targets(hardware, here)
+    return [
+        cell.model_copy(
+            update={"metrics": (*cell.metrics, *project.records(cell, model, gathered.machines, hardware.context))}
+        )
+        for cell in cells
+    ]
+
+
+def this_machine(run: Run, gathered: Gathered) -> MachineRecord:
+    """What this machine reaches: from the folder, if it was measured there under the same conditions, or probed now."""
+    file, dtypes = run.folder / "machine.json", sorted({model.dtype for model in run.loaded.spec.model})
+    key = digest([run.environment.fingerprint, dtypes])[:16]
+    kept = store.read_json(file)
+    try:
+        if kept["key"] == key and not (run.options.force and not gathered.machines):
+            return MachineRecord.model_validate(kept["machine"])
+    except (TypeError, KeyError, ValueError):  # absent, damaged or of another version: measured anew
+        pass
+    run.notify(NodeStarted("probe of this machine"))
+    found = probe.measure(run.environment, dtypes)
+    store.write_json(file, {"key": key, "machine": found.model_dump(mode="json", exclude_defaults=True)})
+    return found
 
 
 def run_study(loaded: LoadedSpec, folder: Path, options: Options, notify: Callable[[Event], None]) -> Results:
@@ -347,6 +383,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         nodes=tuple(gathered.nodes),
         overlaps=tuple(gathered.overlaps),
         sensitivity=tuple(gathered.sensitivity),
+        machines=gathered.machines,
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
         registration=registered,
         alerts=tuple(dict.fromkeys([*registration.alerts(registered), *gathered.alerts])),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..contracts import Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..results.model import ByteCurve, CellRecord, Condition, Measurement, ModelRecord, Results, StageRecord
 
@@ -176,7 +176,16 @@ def timing_points(results: Results) -> tuple[dict[str, Condition], ...]:
         for each in cell.metrics
         if each.metric.endswith("_latency_s")
     ]
-    return tuple(point for place, point in enumerate(points) if point not in points[:place])
+    return tuple(distinct(points))
+
+
+def distinct(points: Iterable[dict[str, Condition]]) -> list[dict[str, Condition]]:
+    """The points, each once, in order."""
+    found: list[dict[str, Condition]] = []
+    for point in points:
+        if point not in found:
+            found.append(point)
+    return found
 
 
 def lead(cells: tuple[CellRecord, ...]) -> tuple[CellRecord, ...]:

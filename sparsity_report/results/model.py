@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from ..contracts import Direction, Kind, Noise
+from ..contracts import AttentionShape, Direction, Kind, Noise
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -104,6 +104,11 @@ class CellRecord(Record):
         found = self.find(metric, **conditions)
         return None if found is None else found.value
 
+    def value_at(self, metric: str, conditions: dict[str, Condition]) -> float | None:
+        """The value under exactly these conditions."""
+        found = (each.value for each in self.metrics if each.metric == metric and each.conditions == conditions)
+        return next(found, None)
+
     @model_validator(mode="after")
     def _metrics_are_unique(self) -> CellRecord:
         keys = [(each.metric, tuple(sorted(each.conditions.items(), key=str))) for each in self.metrics]
@@ -165,6 +170,8 @@ class ModelRecord(Record):
     activation: str = ""
     attention: str = ""
     """The attention implementation that ran: others differ in the last digits."""
+    attention_shape: AttentionShape | None = None
+    """What the size of the key-value cache follows from; null where the config does not say."""
     tied_embeddings: bool = False
     groups: tuple[GroupRecord, ...] = ()
     matrices: tuple[MatrixRecord, ...] = ()
@@ -372,6 +379,40 @@ class EnvironmentRecord(Record):
     """Hash of what timings depend on: two runs whose fingerprints differ have no comparable timings."""
 
 
+class ReadRate(Record):
+    """Bytes per second read from a buffer of so many bytes (measured)."""
+
+    bytes: int
+    bytes_per_s: float
+    ci: tuple[FiniteFloat, FiniteFloat] | None = None
+
+
+class MachineRecord(Record):
+    """
+    A machine that numbers are modelled for: a vendor's figures with their source, or "this", whose are measured.
+
+    Peaks are operations per second by dtype; what is not known is left out.
+    """
+
+    name: str
+    title: str
+    kind: str
+    bandwidth: float | None = None
+    memory_bytes: int | None = None
+    peak: dict[str, float] = {}
+    peak_2_4: dict[str, float] = {}
+    """With 2:4 sparse weights, counted as if they were dense; empty where there is no unit for them."""
+    source: str
+    url: str = ""
+    note: str = ""
+    read_rates: tuple[ReadRate, ...] = ()
+    """Measured, by growing size of the buffer; a working set that fits into a cache is read faster."""
+    peak_ci: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
+    price_per_hour: float | None = None
+    """As the spec gives it."""
+    currency: str = ""
+
+
 class CheckRecord(Record):
     """Something expected beside what was observed. "undecided": the observed interval straddles a bound."""
 
@@ -427,6 +468,8 @@ class Results(Record):
     nodes: tuple[NodeRecord, ...] = ()
     overlaps: tuple[OverlapRecord, ...] = ()
     sensitivity: tuple[SensitivityRecord, ...] = ()
+    machines: tuple[MachineRecord, ...] = ()
+    """Those that the cells' modelled numbers are for."""
     checks: tuple[CheckRecord, ...] = ()
     registration: RegistrationRecord | None = None
     alerts: tuple[Alert, ...] = ()

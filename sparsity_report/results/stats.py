@@ -74,3 +74,31 @@ def bootstrap_mean(values: NDArray[np.float64]) -> tuple[float, tuple[float, flo
 def bootstrap_median(values: NDArray[np.float64]) -> tuple[float, tuple[float, float] | None]:
     """Median and its interval."""
     return float(np.median(values)), bootstrap_interval(values, np.median)
+
+
+def bootstrap_shares(parts: Sequence[NDArray[np.float64]]) -> list[tuple[float, tuple[float, float] | None]]:
+    """
+    Share of each part's median in the sum of all medians, and its interval; rounds (R,) are resampled whole.
+
+    Medians of shares would not add up to one: a round in which one part was disturbed has other shares of all.
+    """
+    from scipy.stats import bootstrap
+
+    def shares(*samples: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+        medians = np.stack([np.median(each, axis=axis) for each in samples])
+        return np.asarray(medians / medians.sum(axis=0))
+
+    values = shares(*parts)
+    if parts[0].size < 3 or not np.isfinite(values).all() or all(np.ptp(each) == 0 for each in parts):
+        return [(float(value), None if parts[0].size < 3 else (float(value), float(value))) for value in values]
+    result = bootstrap(
+        tuple(parts),
+        shares,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        paired=True,
+        vectorized=True,
+        rng=np.random.default_rng(SEED),
+    )
+    low, high = (np.asarray(bound) for bound in (result.confidence_interval.low, result.confidence_interval.high))
+    return [(float(values[k]), (float(low[k]), float(high[k]))) for k in range(len(parts))]

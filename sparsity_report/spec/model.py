@@ -246,15 +246,27 @@ class Tasks(Table):
 
 
 class Metrics(Table):
-    use: tuple[str, ...] = ("storage", "sparsity", "flops", "agreement", "divergence", "perplexity", "latency")
+    use: tuple[str, ...] = (
+        *("storage", "sparsity", "flops", "agreement", "divergence", "perplexity"),
+        *("latency", "profile", "roofline"),
+    )
     latency: Latency = Latency()
     sensitivity: Sensitivity = Sensitivity()
     tasks: Tasks = Tasks()
 
 
 class Hardware(Table):
+    """The device to measure on, and machines to model bounds for (`sparsity-report list hardware`)."""
+
     device: Literal["cpu", "cuda"] = "cpu"
     threads: Positive | None = None
+    project: tuple[str, ...] = ()
+    """Names of machines; what is said about them is modelled, and says so."""
+    context: Positive | None = None
+    """Tokens of a sequence, for whether weights and key-value cache fit; by default the model's own."""
+    price: dict[str, Annotated[Real, Field(gt=0)]] = {}
+    """Per hour, by machine; "this" is the one that the study runs on."""
+    currency: str = Field(default="USD", min_length=1)
 
 
 class Notes(Table):

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from .. import registry, selectors
 from ..contracts import Pattern
 from ..counting import refuses
+from ..hardware import machines as table
 from .findings import Finding, from_pydantic, written
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ LEAF_CHECKS = ("max_abs_logit_difference",)
 
 def findings(spec: Spec) -> tuple[Finding, ...]:
     """Everything wrong with a spec whose shape is right. Cells are planned only once nothing else is."""
-    found = [*duplicates(spec), *metrics(spec), *texts(spec)]
+    found = [*duplicates(spec), *metrics(spec), *texts(spec), *machines(spec)]
     for number, each in enumerate(spec.variant):
         found += variant(each, ("variant", number))
         found += calibrated(spec, each, ("variant", number))
@@ -75,12 +76,36 @@ def variant_names(spec: Spec) -> tuple[str, ...]:
 def metrics(spec: Spec) -> Iterator[Finding]:
     for number, name in enumerate(spec.metrics.use):
         yield from unknown("metrics", "metric", name, ("metrics", "use", number))
+    if "profile" in spec.metrics.use and "latency" not in spec.metrics.use:
+        place = ("metrics", "use", spec.metrics.use.index("profile"))
+        yield Finding(place, "'profile' splits the time of what is timed, and nothing is", "add 'latency'")
     if "reconstruction" in spec.metrics.use and spec.data.calibration is None:
         yield missing_calibration("the metric 'reconstruction' compares outputs on calibration inputs")
     yield from scanned(spec)
     for number, name in enumerate(spec.metrics.tasks.use):
         if name in spec.metrics.tasks.use[:number]:
             yield Finding(("metrics", "tasks", "use", number), f"the task {name!r} stands here twice")
+
+
+def machines(spec: Spec) -> Iterator[Finding]:
+    """Targets that the table has, each once; prices of machines that something is modelled for."""
+    known, project = tuple(table.known()), spec.hardware.project
+    for number, name in enumerate(project):
+        if name not in known:
+            longer = [each for each in known if each.startswith(name)]
+            meant = f"did you mean {' or '.join(map(repr, longer))}?" if longer else registry.suggest(name, known)
+            hint = f"{meant}  (sparsity-report list hardware)"
+            yield Finding(("hardware", "project", number), f"{name!r} is not a known machine", hint)
+        elif name in project[:number]:
+            yield Finding(("hardware", "project", number), f"{name!r} is named twice")
+    for name in spec.hardware.price:
+        if name not in (table.THIS, *project):
+            usable = (table.THIS, *dict.fromkeys(project))
+            hint = f"add {name!r} to hardware.project" if name in known else registry.suggest(name, usable)
+            yield Finding(("hardware", "price", name), f"nothing is modelled for {name!r}", hint)
+    if (project or spec.hardware.price) and "roofline" not in spec.metrics.use:
+        key = "project" if project else "price"
+        yield Finding(("hardware", key), "nothing would be modelled", "add 'roofline' to metrics.use")
 
 
 def scanned(spec: Spec) -> Iterator[Finding]:

@@ -115,9 +115,24 @@ def test_list_json_holds_every_entry(capsys: pytest.CaptureFixture[str]) -> None
     assert run("list", "--json") == OK
     entries = json.loads(capsys.readouterr().out)
 
-    assert {"methods", "allocation", "formats", "metrics", "corpora", "sources"} == {entry["kind"] for entry in entries}
+    kinds = {"methods", "allocation", "formats", "metrics", "corpora", "sources", "hardware"}
+    assert kinds == {entry["kind"] for entry in entries}
     (storage,) = [entry for entry in entries if entry["name"] == "storage"]
     assert [quantity["name"] for quantity in storage["quantities"]] == ["stored_bytes"]
+
+
+def test_list_shows_machines_with_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "hardware") == OK
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.split()[0] == "a100-80gb")
+    assert "2039 GB/s, 80 GB, float32 19.5 TFLOP/s" in line
+    assert "[NVIDIA A100 Tensor Core GPU datasheet]" in line
+    assert run("list", "raspberry-pi-5") == OK
+    assert "https://datasheets.raspberrypi.com/rpi5/" in capsys.readouterr().out
+
+
+def test_list_asks_whether_another_machine_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "hardware", "rtx-4080") == USAGE
+    assert "did you mean 'rtx-4090'?" in capsys.readouterr().err
 
 
 def test_list_shows_the_splits_of_a_corpus(capsys: pytest.CaptureFixture[str]) -> None:

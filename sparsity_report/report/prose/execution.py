@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .. import facts, method_tables, names, numbers, result_tables
 from ..document import Section
 from ..markup import plain, see
+from . import hardware, time
 from .headline import where
 from .words import bullets, figure, paragraph
 
@@ -154,7 +155,9 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *paragraph(masked_sentence(results), floor_sentence(results), untimed),
         *bullets(sentences),
         *paragraph(
-            paying_sentence(results), f"All timed settings are listed{see('tab:latency')}." if table.rows else ""
+            paying_sentence(results),
+            time.unpaid_sentence(results),
+            f"All timed settings are listed{see('tab:latency')}." if table.rows else "",
         ),
         *figure(results, drawings, "latency"),
         *figure(results, drawings, "speed_vs_flops"),
@@ -170,4 +173,5 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         ),
         *bullets(fallbacks),
     )
-    return Section("sec:execution", "Execution", blocks)
+    sections = (time.section(results, drawings), hardware.section(results, drawings))
+    return Section("sec:execution", "Execution", blocks, tuple(each for each in sections if not each.empty))
