@@ -75,13 +75,27 @@ def test_what_is_not_there_is_said_so(tmp_path):
         sr.load_spec("no_such_spec")
 
 
-def test_a_study_runs_from_python_and_resumes(tmp_path):
-    spec = sr.load_spec("quickstart", overrides=['metrics.use=["storage","sparsity"]'])
-    cells = []
-    study = sr.run(spec, out=tmp_path, quick=True, only=["magnitude-global-30-*"], notify=cells.append)
-    again = sr.run(spec, out=tmp_path, quick=True, only=["magnitude-global-30-*"])
+SPEC = """
+spec_version = 1
+study = { title = "Counted only" }
+model = [{ source = "bundled:tiny-opt" }]
+data = { evaluation = { source = "embedded", length = 64, windows = 2 } }
+metrics = { use = ["storage", "sparsity"] }
 
-    assert all(cell.status == "ok" for cell in study.results.cells)
-    assert cells
+[[variant]]
+method = "magnitude"
+sparsity = 0.5
+format = ["masked", "csr"]
+"""
+
+
+def test_a_study_runs_from_python_and_resumes(tmp_path):
+    (tmp_path / "counted.toml").write_text(SPEC, encoding="utf-8")
+    spec, events = sr.load_spec(tmp_path / "counted.toml"), []
+    study = sr.run(spec, out=tmp_path / "run", notify=events.append)
+    again = sr.run(tmp_path / "counted.toml", out=tmp_path / "run")
+
+    assert [cell.status for cell in study.results.cells] == ["ok"] * 3
+    assert events
     assert again.results.cells == study.results.cells
-    assert "cells ok" in repr(again)
+    assert repr(again).startswith("Study('Counted only', 3 of 3 cells ok")
