@@ -24,6 +24,7 @@ from ..results.model import Alert, CellRecord, Results, SpecRecord
 from . import describe, equivalence, kept, nodes
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .evidence import sensitivity
+from .excerpt import excerpt
 from .leaves import execute, unfinished
 from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ..results.model import (
         DataRecord,
         EnvironmentRecord,
+        ExcerptRecord,
         ModelRecord,
         NodeRecord,
         OverlapRecord,
@@ -84,6 +86,7 @@ class Gathered:
     nodes: list[NodeRecord] = field(default_factory=list)
     overlaps: list[OverlapRecord] = field(default_factory=list)
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
+    excerpts: list[ExcerptRecord] = field(default_factory=list)
     peak_memory_bytes: int = 0
     problem: EnvironmentProblem | None = None
 
@@ -262,6 +265,8 @@ def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathere
     dense = prepared.dense
     gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, planned))
     gathered.data += describe.data_records(spec, prepared)
+    found = excerpt(prepared, run.folder)
+    gathered.excerpts += [found] if found is not None else []
     gathered.alerts += describe.alerts(prepared)
 
 
@@ -314,6 +319,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         nodes=tuple(gathered.nodes),
         overlaps=tuple(gathered.overlaps),
         sensitivity=tuple(gathered.sensitivity),
+        excerpts=tuple(gathered.excerpts),
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
         alerts=tuple(dict.fromkeys(gathered.alerts)),
         seconds=round(time.monotonic() - clock, 3),

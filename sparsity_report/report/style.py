@@ -106,7 +106,8 @@ _RC: dict[Any, Any] = {
     "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": False, "grid.color": GRID,
     "grid.linewidth": 0.45, "lines.linewidth": 1.2, "lines.markersize": 4.5, "lines.markeredgewidth": 0.9,
     "errorbar.capsize": 2, "hatch.linewidth": 0.45, "patch.linewidth": 0.6, "legend.frameon": False,
-    "legend.handlelength": 1.6, "legend.borderaxespad": 0, "savefig.transparent": True, "svg.fonttype": "path",
+    "legend.handlelength": 1.6, "legend.borderaxespad": 0, "figure.facecolor": "none", "axes.facecolor": "none",
+    "svg.fonttype": "path",
     "axes.formatter.useoffset": False, "text.parse_math": False,
 }  # fmt: skip
 
@@ -144,8 +145,25 @@ def render(name: str, height_mm: float, paint: Callable[[Figure], None], width_m
         figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr,call-arg] # constrained has both
         paint(figure)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        _save(figure, buffer)
     return lighter(buffer.getvalue())
+
+
+def _save(figure: Figure, buffer: io.StringIO) -> None:
+    """
+    As `savefig`, which draws everything once without a result only to arrange the parts: here they are arranged alone.
+
+    Rasters within have the 100 dots per inch of matplotlib's figures; all else is in points.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas, engine = FigureCanvasSVG(figure), figure.get_layout_engine()
+    assert engine is not None
+    saved, figure.dpi = figure.dpi, 72
+    engine.execute(figure)
+    figure.set_layout_engine("none")
+    figure.dpi = saved
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
 
 
 def bands(figure: Figure, titles: Sequence[str], heights: Sequence[float]) -> list[Figure | SubFigure]:
