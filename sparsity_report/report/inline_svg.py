@@ -60,9 +60,12 @@ def pictures(drawings: Mapping[str, Drawing]) -> Pictures:
 def _elements(svg: str, prefix: str) -> str:
     """The drawing with its labels as text, without outlines that nobody uses, its ids unique by their prefix."""
     root = ElementTree.fromstring(svg)
+    outlines = ElementTree.SubElement(root, f"{{{SVG}}}defs")
     for parent in list(root.iter()):
         for place, child in enumerate(list(parent)):
             if (text := _text(child)) is not None:
+                # A letter is defined where it is first used, and labels that keep their outlines may use it later.
+                outlines.extend(child.findall(f"{{{SVG}}}defs/*"))
                 parent[place] = text
     _drop_unused(root)
     width = float(root.attrib.pop("width").removesuffix("pt"))

@@ -75,6 +75,7 @@ const setUpFilter = (figure, table, count) => {
 const setUpTable = (figure) => {
   const table = figure.querySelector("table");
   const count = [...table.tBodies].reduce((sum, body) => sum + rowsOf(body).length, 0);
-  if (count > 3) setUpSorting(table);
-  if (count > 8) setUpFilter(figure, table, count);
+  const listsProperties = table.tHead.rows[0].cells[0].tagName !== "TH";
+  if (count > 3 && !listsProperties) setUpSorting(table);
+  if (count > 8 && !listsProperties) setUpFilter(figure, table, count);
 };

@@ -74,6 +74,17 @@ def test_internal_links_resolve(parsed):
     assert [link for link in parsed.links if link not in parsed.ids] == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_part_of_a_figure_refers_to_parts_of_its_own(page, name):
+    """Letters, markers, hatches and clips: what a figure names is in it, and no other figure has it."""
+    figures = re.findall(r'<svg role="img".*?</svg>', page(name), re.S)
+
+    assert figures
+    for figure in figures:
+        named = set(re.findall(r'(?:href="|url\()#([^")]+)', figure))
+        assert named <= set(re.findall(r'\bid="([^"]+)"', figure))
+
+
 def test_every_image_has_a_text(parsed):
     assert all(alt and alt.strip() for alt in parsed.alts)
 
