@@ -160,7 +160,8 @@ def _save(figure: Figure, buffer: io.StringIO) -> None:
     canvas, engine = FigureCanvasSVG(figure), figure.get_layout_engine()
     assert engine is not None
     saved, figure.dpi = figure.dpi, 72
-    engine.execute(figure)
+    if figure.axes:
+        engine.execute(figure)
     figure.set_layout_engine("none")
     figure.dpi = saved
     canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
@@ -204,14 +205,17 @@ def end_labels(axes: Axes, labels: Sequence[Label], height_mm: float, line_mm: f
     A hairline leads from the last point to its name. The limits of the axes must be set; `height_mm` is about their
     height on the page. Labels that find no room between the edges of the axes hang over them evenly.
     """
+    from matplotlib.lines import Line2D
+
     to_axes = axes.transScale + axes.transLimits
     ends = [to_axes.transform((each.x, each.y)) for each in labels]
     heights = [min(max(float(y), 0.0), 0.97) for _, y in ends]  # an end outside of the axes is marked at their edge
     for label, (x, _), end, place in zip(labels, ends, heights, spread(heights, line_mm / height_mm), strict=True):
-        line = {"arrowstyle": "-", "lw": 0.45, "ls": (0, (1, 1)), "color": label.colour, "shrinkA": 1, "shrinkB": 2.5}
-        axes.annotate(
-            label.text, (float(x), end), (1.035, place), xycoords="axes fraction", textcoords="axes fraction",
-            va="center", fontsize=7.6, color=label.colour, arrowprops=line, annotation_clip=False,
+        # A line of its own costs the layout nothing; the arrow of an annotation is measured by its curves.
+        dots = {"lw": 0.45, "ls": (0, (1, 1)), "color": label.colour, "zorder": 1.9, "clip_on": False}
+        axes.add_artist(Line2D((float(x), 1.025), (end, place), transform=axes.transAxes, **dots)).set_in_layout(False)
+        axes.text(
+            1.035, place, label.text, transform=axes.transAxes, va="center", fontsize=7.6, color=label.colour
         )  # fmt: skip
 
 
