@@ -95,6 +95,26 @@ def test_the_theme_follows_the_system_and_can_be_changed(tab):
     assert found.evaluate(background) == "rgb(255, 255, 255)"
 
 
+def test_the_chosen_theme_is_kept(tab):
+    found, _ = tab("course", color_scheme="light")
+    found.get_by_role("button", name="Dark page").click()
+    found.reload()
+
+    assert found.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert found.get_by_role("button", name="Light page").is_visible()
+
+
+def test_bibtex_is_copied(tab, results):
+    found, _ = tab("course", permissions=["clipboard-read", "clipboard-write"])
+    found.locator("summary", has_text="BibTeX").click()
+    found.get_by_role("button", name="Copy BibTeX").click()
+
+    assert found.get_by_role("button", name="Copied").is_visible()
+    copied = found.evaluate("navigator.clipboard.readText()")
+    assert copied == found.locator("#bibtex").inner_text()
+    assert "@" in copied
+
+
 def saved(found, name):
     """What the link of that name saves: file name and text."""
     with found.expect_download() as waiting:
