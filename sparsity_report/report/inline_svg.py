@@ -74,11 +74,11 @@ def _elements(svg: str, prefix: str) -> str:
     root.set("style", f"width: {min(width / COLUMN_PT, 1):.1%}")
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
-    text = ElementTree.tostring(root, encoding="unicode")
-    text = text.replace(f' xmlns="{SVG}"', "").replace(f' xmlns:xlink="{XLINK}"', "").replace("xlink:href=", "href=")
-    for place, name in enumerate(_ID.findall(text)):
-        text = re.sub(f'(id="|href="#|url\\(#){re.escape(name)}(?=["\\)])', rf"\g<1>{prefix}{place:x}", text)
-    return without_idle_markup(text)
+    found = ElementTree.tostring(root, encoding="unicode")
+    found = found.replace(f' xmlns="{SVG}"', "").replace(f' xmlns:xlink="{XLINK}"', "").replace("xlink:href=", "href=")
+    for place, name in enumerate(_ID.findall(found)):
+        found = re.sub(f'(id="|href="#|url\\(#){re.escape(name)}(?=["\\)])', rf"\g<1>{prefix}{place:x}", found)
+    return without_idle_markup(found)
 
 
 def _text(label: ElementTree.Element) -> ElementTree.Element | None:

@@ -164,7 +164,7 @@ def _save(figure: Figure, buffer: io.StringIO) -> None:
         engine.execute(figure)
     figure.set_layout_engine("none")
     figure.dpi = saved
-    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call] # matplotlib's
 
 
 def bands(figure: Figure, titles: Sequence[str], heights: Sequence[float]) -> list[Figure | SubFigure]:
@@ -212,7 +212,7 @@ def end_labels(axes: Axes, labels: Sequence[Label], height_mm: float, line_mm: f
     heights = [min(max(float(y), 0.0), 0.97) for _, y in ends]  # an end outside of the axes is marked at their edge
     for label, (x, _), end, place in zip(labels, ends, heights, spread(heights, line_mm / height_mm), strict=True):
         # A line of its own costs the layout nothing; the arrow of an annotation is measured by its curves.
-        dots = {"lw": 0.45, "ls": (0, (1, 1)), "color": label.colour, "zorder": 1.9, "clip_on": False}
+        dots: dict[str, Any] = {"lw": 0.45, "ls": (0, (1, 1)), "color": label.colour, "zorder": 1.9, "clip_on": False}
         axes.add_artist(Line2D((float(x), 1.025), (end, place), transform=axes.transAxes, **dots)).set_in_layout(False)
         axes.text(
             1.035, place, label.text, transform=axes.transAxes, va="center", fontsize=7.6, color=label.colour
