@@ -8,6 +8,7 @@ from ..errors import EnvironmentProblem
 from ..results.store import write_bytes
 from . import html, markdown, tidy
 from .build import build
+from .templates import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +30,7 @@ def render(
     report.html comes first and the PDF last: where it cannot be made, everything else is there already, and
     EnvironmentProblem has the remedy. Raises EnvironmentProblem, too, when the folder cannot be written.
     """
+    environment.cache_clear()  # since the last time, a template may have come that stands before one shipped
     report, wanted = build(results), set(outputs)
     page = folder / "report.html"
     if "html" in wanted or "pdf" in wanted:  # the HTML is also what remains where no PDF can be made

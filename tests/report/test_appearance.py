@@ -53,6 +53,16 @@ def test_the_summary_can_be_replaced_too(results, own, tmp_path):
     assert (tmp_path / "out" / "summary.md").read_text(encoding="utf-8").startswith("ours ")
 
 
+def test_a_template_that_comes_later_is_used_the_next_time(results, own, tmp_path):
+    """While somebody watches, a file of a shipped template's name appears in the folder."""
+    folder = own("README.md", "no template")
+    for name, text in (("other.j2", ""), ("sections/glance.html.j2", "<p>later</p>")):
+        own(name, text)
+        list(render(results("every_cell_failed"), tmp_path / "out", ("html",), folder))
+
+    assert "<p>later</p>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("text", "line", "what"),
     [
