@@ -25,6 +25,7 @@ from ..results.model import Alert, CellRecord, MachineRecord, Results, SpecRecor
 from . import describe, equivalence, kept, nodes, probe
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .evidence import sensitivity
+from .excerpt import excerpt
 from .leaves import execute, unfinished
 from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ..results.model import (
         DataRecord,
         EnvironmentRecord,
+        ExcerptRecord,
         ModelRecord,
         NodeRecord,
         OverlapRecord,
@@ -89,6 +91,7 @@ class Gathered:
     overlaps: list[OverlapRecord] = field(default_factory=list)
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
     machines: tuple[MachineRecord, ...] = ()
+    excerpts: list[ExcerptRecord] = field(default_factory=list)
     peak_memory_bytes: int = 0
     problem: EnvironmentProblem | None = None
 
@@ -294,6 +297,8 @@ def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathere
     gathered.cells += projected(run, known, cells, planned, gathered)
     gathered.data += describe.data_records(spec, prepared)
     gathered.tasks = gathered.tasks or (prepared.tasks.records if prepared.tasks is not None else ())
+    found = excerpt(prepared, run.folder)
+    gathered.excerpts += [found] if found is not None else []
     gathered.alerts += describe.alerts(prepared)
 
 
@@ -384,6 +389,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         overlaps=tuple(gathered.overlaps),
         sensitivity=tuple(gathered.sensitivity),
         machines=gathered.machines,
+        excerpts=tuple(gathered.excerpts),
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
         registration=registered,
         alerts=tuple(dict.fromkeys([*registration.alerts(registered), *gathered.alerts])),

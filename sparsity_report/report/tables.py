@@ -359,6 +359,7 @@ def cells(results: Results) -> Table:
                 ),
             ),
             muted=cell.status != "ok",
+            id=f"cell:{cell.id}",
         )
         for cell in replicates.runs(results)
     )

@@ -262,6 +262,20 @@ class TaskScores(Record):
     items: dict[str, tuple[float, ...]]
 
 
+class ExcerptRecord(Record):
+    """A corner of a model's first targeted matrix, from (row, col) on, for the visualizer of the page."""
+
+    model: str
+    matrix: str
+    row: int = 0
+    col: int = 0
+    weights: tuple[tuple[FiniteFloat, ...], ...] = Field(min_length=1)
+    """Values of the dense matrix, (out, in)."""
+    input_rms: tuple[FiniteFloat, ...] = ()
+    """Root mean square of each input over the calibration tokens; empty where the study has none."""
+    tokens: int = 0
+
+
 class DataRecord(Record):
     """A text as it was used. `protocol` is the tag that two perplexities must share to be compared."""
 
@@ -470,6 +484,7 @@ class Results(Record):
     sensitivity: tuple[SensitivityRecord, ...] = ()
     machines: tuple[MachineRecord, ...] = ()
     """Those that the cells' modelled numbers are for."""
+    excerpts: tuple[ExcerptRecord, ...] = ()
     checks: tuple[CheckRecord, ...] = ()
     registration: RegistrationRecord | None = None
     alerts: tuple[Alert, ...] = ()

@@ -279,6 +279,10 @@ class Report(Table):
     outputs: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
     layout: Literal["single-column", "two-column"] = "single-column"
     notes: Notes = Notes()
+    templates: str = ""
+    """A folder whose templates, style sheets and scripts come before those shipped, by name; from the spec's folder."""
+    style: str = ""
+    """A style sheet that changes the house style, css/house.css; from the spec's folder."""
 
 
 class Expect(Table):

@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tiny_results import cell, perplexity, results, stored
@@ -15,6 +16,9 @@ from sparsity_report.cli import doctor, main
 from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, ENVIRONMENT, OK, SPEC, USAGE
 from sparsity_report.results.model import CheckRecord, RegistrationRecord, Results
 from sparsity_report.spec.load import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).parents[2]
 
@@ -145,6 +149,37 @@ def test_list_shows_the_splits_of_a_corpus(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("words", [("method",), ("methods", "wnada")])
 def test_list_refuses_what_it_does_not_have(words: tuple[str, ...]) -> None:
     assert run("list", *words) == USAGE
+
+
+def test_watching_renders_again_and_outlives_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results half-written, then whole again; Ctrl-C is the end and no fault."""
+    from sparsity_report.cli import render
+
+    folder = saved(tmp_path / "run", results(cell("dense", stored(100, over="model"))))
+    whole = (folder / "results.json").read_text(encoding="utf-8")
+    watched = []
+
+    def changes(files: Callable[[], Iterable[Path]]) -> Iterator[None]:
+        yield
+        (folder / "results.json").write_text(whole[:50], encoding="utf-8")
+        yield
+        (folder / "results.json").write_text(whole, encoding="utf-8")
+        (folder / "templates").mkdir()
+        (folder / "templates" / "summary.md.j2").write_text("ours", encoding="utf-8")
+        watched.extend(files())
+        yield
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(render, "changes", changes)
+
+    assert run("render", folder, "--output", "html", "--watch") == OK
+    streams = capsys.readouterr()
+    assert streams.out.count("report.html") == 2
+    assert "is not a results.json of this version" in streams.err
+    assert watched == [folder / "results.json", folder / "templates" / "summary.md.j2"]
+    assert (folder / "summary.md").read_text(encoding="utf-8") == "ours"
 
 
 def test_render_knows_its_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
