@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..contracts import Cell, Stage, Text
     from ..models.loading import LoadedModel
-    from ..spec.model import Calibration, Latency, Model, Spec
+    from ..spec.model import Calibration, Evaluation, Generation, Latency, Model, Spec
     from ..windows import Encoding, Windows
 
 
@@ -40,6 +40,16 @@ class CalibrationSet:
 
 
 @dataclass(frozen=True)
+class EvaluationSet:
+    """An evaluation text as the spec names it, and its windows."""
+
+    name: str
+    source: str
+    text: Text
+    windows: Windows
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A model ready to be pruned and measured. `calibration` is by the digest of what was asked for."""
 
@@ -47,12 +57,16 @@ class Prepared:
     loaded: LoadedModel
     dense: ModelState
     blocks: ResidentBlocks
-    text: Text
-    windows: Windows
+    evaluation: tuple[EvaluationSet, ...]
     dense_zeros: dict[str, int]
     calibration: dict[str, CalibrationSet]
     folder: str
     offline: bool
+
+    @property
+    def windows(self) -> Windows:
+        """Of the first evaluation text: for what any text will do, such as timing and the check of a format."""
+        return self.evaluation[0].windows
 
     def calibration_of(self, stage: Stage) -> CalibrationSet | None:
         """The set on which a stage's method looks at the model; None for one that needs no data."""
@@ -104,6 +118,20 @@ def calibration_sets(
     return found
 
 
+def evaluation_sets(
+    wanted: Sequence[Evaluation], texts: Sequence[Text], loaded: LoadedModel, context: int | None, quick: bool
+) -> tuple[EvaluationSet, ...]:
+    """The evaluation texts, cut. Raises SpecError for a window longer than the context or the text."""
+    found = []
+    for number, (each, text) in enumerate(zip(wanted, texts, strict=True)):
+        key = "data.evaluation" if len(wanted) == 1 else f"data.evaluation[{number}]"
+        count = min(QUICK_WINDOWS, each.windows or QUICK_WINDOWS) if quick else each.windows
+        length = resolve_length(each.length, context, f"{key}.length")
+        windows = cut(text, loaded.tokenizer, corpus=each.source, length=length, count=count, bos=each.bos, key=key)
+        found.append(EvaluationSet(each.name, each.source, text, windows))
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where relative paths count from, whether the network may be used, and whether this is a rehearsal."""
@@ -135,33 +163,39 @@ def check_latency(latency: Latency, context: int | None) -> None:
         )
 
 
+def check_generation(generation: Generation, context: int | None) -> None:
+    """Prompt and continuation must fit the model's context. Raises SpecError."""
+    longest = generation.prompt + generation.tokens
+    if context is not None and longest > context:
+        message = f"prompt and generated tokens are {longest} together, more than the model's context, {context}"
+        raise SpecError(Problem("metrics.generation", message))
+
+
 def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Prepared:
     """
     Model, target and windows. Raises EnvironmentProblem (no model, no text) and SpecError (nothing matches, too short).
     """
     device, folder, offline = device_of(spec.hardware.device), place.folder, place.offline
     loaded = load(ModelRequest(model.source, model.revision, model.dtype, offline, folder))
-    evaluation = spec.data.evaluation
-    text = read_text(evaluation.source, evaluation.split, folder, offline)
+    texts = [read_text(each.source, each.split, folder, offline) for each in spec.data.evaluation]
     loaded.model.to(device)  # type: ignore[arg-type]  # transformers wraps `to` and loses its signature
     parts = anatomy(loaded.model)
-    count = min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS) if place.quick else evaluation.windows
-    length = resolve_length(evaluation.length, parts.shape.context)
-    windows = cut(text, loaded.tokenizer, corpus=evaluation.source, length=length, count=count, bos=evaluation.bos)
+    evaluation = evaluation_sets(spec.data.evaluation, texts, loaded, parts.shape.context, place.quick)
     if "latency" in spec.metrics.use:
         check_latency(spec.metrics.latency, parts.shape.context)
+    if "generation" in spec.metrics.use:
+        check_generation(spec.metrics.generation, parts.shape.context)
     blocks = ResidentBlocks(loaded.model, parts.blocks_path)
     calibration = calibration_sets(cells, spec.data.calibration, loaded, parts.shape.context, place)
     if calibration or "sensitivity" in spec.metrics.use:
         with torch.no_grad():
-            blocks.check(batches(windows.ids)[0])
+            blocks.check(batches(evaluation[0].windows.ids)[0])
     return Prepared(
         model=model,
         loaded=loaded,
         dense=ModelState(loaded.model, parts, targeted(parts, spec.target)),
         blocks=blocks,
-        text=text,
-        windows=windows,
+        evaluation=evaluation,
         dense_zeros=zeros_by_parameter(loaded.model),
         calibration=calibration,
         folder=folder,

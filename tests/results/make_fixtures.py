@@ -37,6 +37,7 @@ from invented import (
     timed,
 )
 from invented_study import CALIBRATED_ENTRIES, CALIBRATED_QUANTITIES, calibration_record, study
+from invented_texts import two_texts
 
 from sparsity_report.results.model import (
     Alert,
@@ -429,7 +430,7 @@ def calibrated(model: Blueprint = TINY_OPT) -> Results:
     )
 
 
-STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere, calibrated)
+STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere, calibrated, two_texts)
 
 
 def main(folder: Path) -> None:

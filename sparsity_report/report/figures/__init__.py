@@ -15,6 +15,7 @@ def draw_all(results: Results) -> dict[str, Drawing]:
         allocation,
         block_diagram,
         break_even,
+        flips,
         flops_by_group,
         group_sparsity,
         headline,
@@ -24,14 +25,15 @@ def draw_all(results: Results) -> dict[str, Drawing]:
         mask_overlap,
         parameter_fraction,
         quality_sparsity,
+        reliability,
         sensitivity,
         speed_vs_flops,
         storage_components,
     )
 
     order = (
-        block_diagram, headline, quality_sparsity, sensitivity, parameter_fraction, group_sparsity, allocation,
-        layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components, break_even, latency,
+        block_diagram, headline, quality_sparsity, flips, reliability, sensitivity, parameter_fraction, group_sparsity,
+        allocation, layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components, break_even, latency,
         speed_vs_flops,
     )  # fmt: skip
     drawings = (figure.draw(results) for figure in order)
