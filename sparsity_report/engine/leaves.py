@@ -154,14 +154,14 @@ def execute(
         *pruning_records(spec, made),
         *node.measurements,
     ]
-    samples: dict[str, Any] = {}
+    samples: dict[str, Any] = dict(node.windows)
     model = prepared.dense.model if cell.is_reference else variant.model
     if fallback is None or fallback[0] != "not executed":
         if not module.IN_PLACE:
             records += equivalence.measure(prepared, state, model)
         if cell.timed:
-            timed, samples = timings(spec, prepared, cell, model, anchor, quick)
-            records += timed
+            timed, raw = timings(spec, prepared, cell, model, anchor, quick)
+            records, samples = records + timed, samples | raw
     record = CellRecord(
         id=cell.id,
         node=cell.node.key,
