@@ -19,7 +19,7 @@ An entry exports
 always given in the model's order, and a format that can store it so ignores the permutation; one that needs groups of
 neighbours stores the permuted weight and the permutation, and gathers x at every call.
 
-Components are "values", "indices", "pointers", "positions", "permutation"; "dense" is a plain matrix, and
+Components are "values", "indices", "pointers", "positions", "mask", "permutation"; "dense" is a plain matrix, and
 "semi_structured" is PyTorch's own 2:4 tensor on CUDA.
 Shapes: O out features, I in features. −0.0 is a zero: it is not stored, and decodes to +0.0.
 """

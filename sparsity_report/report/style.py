@@ -86,6 +86,7 @@ COMPONENTS = {
     "indices": Mark(VERMILION, "\\\\\\\\"),
     "pointers": Mark(BLACK, ""),
     "positions": Mark(YELLOW, "xxxx"),
+    "mask": Mark(ORANGE, "...."),
     "permutation": Mark(PURPLE, "----"),
 }
 SPARE = (

@@ -65,7 +65,7 @@ LEADS = {
     f"pointer a row, {INDEX} bytes each",
     "nm": f"The packed N:M form{cite('mishra2021accelerating')} stores N values of every M and their positions in "
     "the group",
-    "bitmask": "A bitmask stores the non-zero values and one bit for every weight",
+    "bitmask": f"A bitmask{cite('fan2025spinfer')} stores the non-zero values and one bit for every weight",
 }
 
 

@@ -1,0 +1,215 @@
+"""
+x Wᵀ for a bitmask: which loop for how many tokens.
+
+The layout: `mask` has ⌈I / 64⌉ little-endian words of 64 bits a row, `values` the weights whose bit is set, row by row,
+and `pointers` (O + 1, 32 bits) where each row's values begin. One layout serves every number of tokens.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import prange
+
+from .compiled import loop, step
+from .emit import F32, I32, I64, Emitter, intrinsic_of
+from .lanes import VALUE_BYTES
+from .skipping import TILE_WORDS, skip_row, transpose_in, transpose_out
+from .tiles import tile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_IN_TILES = 32
+"""Tokens from which on skipping zeros is faster than multiplying by them."""
+TILES = {1: (1, 1, 4096), 2: (2, 1, 4096), 4: (4, 4, 6144), 8: (8, 2, 3072)}
+"""By tokens: tokens and rows of a tile, and bytes of values to ask for in advance."""
+
+
+@intrinsic_of()
+def count_at(e: Emitter, address: Any) -> Any:
+    return e.builder.sext(e.load(address, I32, 0, 4), I64)
+
+
+@intrinsic_of()
+def copy_bytes(e: Emitter, target: Any, source: Any, size: Any) -> None:
+    from numba.core import cgutils
+
+    to, source = (e.builder.inttoptr(each, cgutils.voidptr_t) for each in (target, source))
+    cgutils.raw_memcpy(e.builder, to, source, size, 1)
+
+
+@step
+def first_row_at_the_end(pointers: int, rows: int, lanes: int) -> int:
+    """The first row whose values, read `lanes` at a time, may be read beyond the last one."""
+    total = count_at(pointers + 4 * rows)
+    row = rows
+    while row > 0 and count_at(pointers + 4 * row) + lanes > total:
+        row -= 1
+    return row
+
+
+@intrinsic_of()
+def scale_and_shift(e: Emitter, y: Any, count: Any, scales: Any, bias: Any) -> None:
+    """y · scales + bias for neighbouring rows of one token; address 0: none."""
+    for address, combine in ((scales, e.builder.fmul), (bias, e.builder.fadd)):
+        with e.builder.if_then(e.builder.icmp_signed("!=", address, e.number(0))), e.loop(count) as row:
+            at = e.times(row.index, 4)
+            e.store(combine(e.load(e.add(y, at), F32, 0, 4), e.load(e.add(address, at), F32, 0, 4)), e.add(y, at), 0, 4)
+
+
+@step
+def finish(y: int, rows: int, low: int, high: int, count: int, scales: int, bias: int) -> None:
+    """Scales the rows and adds the bias, for all tokens."""
+    if scales == 0 and bias == 0:
+        return
+    for token in range(count):
+        scale_and_shift(
+            y + (token * rows + low) * 4,
+            high - low,
+            scales + low * 4 if scales != 0 else 0,
+            bias + low * 4 if bias != 0 else 0,
+        )
+
+
+def choose(dtype: str, tokens: int, density: float) -> Callable[..., Any]:
+    """The fastest loop for so many tokens where this share of the weights is stored."""
+    if tokens > MOST_IN_TILES:
+        return many_tokens(dtype, 4)
+    return few_tokens(dtype, next((each for each in TILES if tokens <= each), max(TILES)))
+
+
+@cache
+def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
+    """The loop over tiles of so many tokens."""
+    tile_tokens, tile_rows, ahead = TILES[tokens]
+    size, lanes = VALUE_BYTES[dtype], 16
+
+    @loop
+    def run(
+        values: int,
+        mask: int,
+        pointers: int,
+        scales: int,
+        bias: int,
+        x: int,
+        y: int,
+        rows: int,
+        words: int,
+        count: int,
+        parts: int,
+    ) -> int:
+        last = first_row_at_the_end(pointers, rows, lanes)
+        begin = count_at(pointers + 4 * last)
+        end = np.zeros((count_at(pointers + 4 * rows) - begin + 2 * lanes) * size, np.uint8)
+        copy_bytes(end.ctypes.data, values + begin * size, (count_at(pointers + 4 * rows) - begin) * size)
+        moved = end.ctypes.data - begin * size
+        tiles = (rows + tile_rows - 1) // tile_rows
+        for part in prange(parts):
+            starts = np.empty(tile_rows, np.int64)
+            low, high = tiles * part // parts, tiles * (part + 1) // parts
+            for number in range(low, high):
+                row = number * tile_rows
+                live_rows = min(tile_rows, rows - row)
+                for each in range(tile_rows):
+                    other = row + min(each, live_rows - 1)
+                    starts[each] = (moved if other >= last else values) + count_at(pointers + 4 * other) * size
+                for token in range(0, count, tile_tokens):
+                    tile(
+                        dtype,
+                        tile_tokens,
+                        tile_rows,
+                        ahead,
+                        starts.ctypes.data,
+                        mask + row * words * 8,
+                        words,
+                        x + token * words * 256,
+                        words * 256,
+                        y + (token * rows + row) * 4,
+                        rows * 4,
+                        min(tile_tokens, count - token),
+                        live_rows,
+                    )
+            finish(y, rows, low * tile_rows, min(rows, high * tile_rows), count, scales, bias)
+        return int(end[0])  # in use until here: Numba frees what only an address refers to
+
+    return run
+
+
+@cache
+def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
+    """The loop over tokens, 16 times `vectors` at once, that skips the zeros."""
+    size, lanes, block = VALUE_BYTES[dtype], 16, 16 * vectors
+
+    @loop
+    def run(
+        values: int,
+        mask: int,
+        pointers: int,
+        scales: int,
+        bias: int,
+        x: int,
+        y: int,
+        rows: int,
+        words: int,
+        count: int,
+        parts: int,
+    ) -> int:
+        last = first_row_at_the_end(pointers, rows, lanes)
+        begin = count_at(pointers + 4 * last)
+        end = np.zeros((count_at(pointers + 4 * rows) - begin + 2 * lanes) * size, np.uint8)
+        copy_bytes(end.ctypes.data, values + begin * size, (count_at(pointers + 4 * rows) - begin) * size)
+        moved = end.ctypes.data - begin * size
+        inputs = words * 64
+        scratch = np.empty((inputs + (rows + 15) // 16 * 16) * block + 16, np.float32)
+        x_T = (scratch.ctypes.data + 63) // 64 * 64
+        y_T = x_T + inputs * block * 4
+        starts = np.empty(rows, np.int64)
+        for token in range(0, count, block):
+            for part in prange(parts):
+                for at in range(inputs // 16 * part // parts, inputs // 16 * (part + 1) // parts):
+                    for each in range(vectors):
+                        first = min(token + 16 * each, count - 1)
+                        transpose_in(
+                            x + (first * inputs + at * 16) * 4,
+                            inputs * 4,
+                            count - first,
+                            x_T + at * 16 * block * 4 + each * 64,
+                            block * 4,
+                        )
+            for part in prange(parts):
+                groups = (rows + 15) // 16
+                low = groups * part // parts * 16
+                high = min(rows, groups * (part + 1) // parts * 16)
+                for row in range(low, high):
+                    starts[row] = (moved if row >= last else values) + count_at(pointers + 4 * row) * size
+                for word in range(0, words, TILE_WORDS):
+                    for row in range(low, high):
+                        starts[row] = skip_row(
+                            dtype,
+                            vectors,
+                            starts[row],
+                            mask + (row * words + word) * 8,
+                            min(TILE_WORDS, words - word),
+                            x_T + word * 64 * block * 4,
+                            y_T + row * block * 4,
+                            1 if word == 0 else 0,
+                        )
+                for row in range(low, high, 16):
+                    for each in range(vectors):
+                        first = token + 16 * each
+                        if first < count:
+                            transpose_out(
+                                y_T + row * block * 4 + each * 64,
+                                block * 4,
+                                y + (first * rows + row) * 4,
+                                rows * 4,
+                                count - first,
+                                rows - row,
+                            )
+                finish(y + token * rows * 4, rows, low, high, min(block, count - token), scales, bias)
+        return int(end[0]) + int(scratch[0] > 0)  # both are in use until here
+
+    return run

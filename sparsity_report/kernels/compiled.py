@@ -1,0 +1,122 @@
+"""
+Compiles the loops, keeps the machine code in the user's cache, and runs them on PyTorch's own OpenMP pool.
+
+A loop is compiled when it is first called and loaded in later processes. The folder's name is a fingerprint of our
+sources, Numba and the processor: Numba alone would not notice that an intrinsic changed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+import threading
+import warnings
+from contextlib import nullcontext, suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch  # before Numba: both then share one OpenMP library, and one pool of threads
+
+from .cpu import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+LAYERS = ["omp", "tbb", "workqueue"]
+"""Numba's threading layers in our order: one pool with PyTorch first."""
+
+
+def user_cache(name: str) -> Path:
+    """A folder of this user for what can be made again; a temporary one where there is no home to write to."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sparsity-report" / name
+    with suppress(OSError):
+        root.mkdir(parents=True, exist_ok=True)
+        if os.access(root, os.W_OK):
+            return root
+    return Path(tempfile.gettempdir()) / f"sparsity-report-{getpass.getuser()}" / name
+
+
+@cache
+def _prepare_numba() -> None:
+    """Numba as we want it in this process, where the user has not said otherwise."""
+    from numba import config
+
+    if "NUMBA_THREADING_LAYER_PRIORITY" not in os.environ:
+        config.THREADING_LAYER_PRIORITY = LAYERS
+
+
+def loop(function: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Compiles a loop whose `prange` runs in parallel; arguments are addresses and counts.
+
+    Numba would merge two such loops of equal length: it does not see that the second reads, through addresses, what
+    all threads wrote in the first.
+    """
+    return _compile(function, parallel={"fusion": False})
+
+
+def step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles what loops call."""
+    return _compile(function, parallel=False)
+
+
+def _compile(function: Callable[..., Any], parallel: bool | dict[str, bool]) -> Callable[..., Any]:
+    from numba import config, njit
+
+    _prepare_numba()
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(user_cache("kernels") / fingerprint())  # read when a function is decorated
+    try:
+        compiled: Callable[..., Any] = njit(function, cache=True, parallel=parallel, nogil=True, error_model="numpy")
+    finally:
+        config.CACHE_DIR = before
+    return compiled
+
+
+class Pool:
+    """How many threads the loops use, and whether several callers may use them at once."""
+
+    def __init__(self) -> None:
+        self.threads = 0
+        self.guard: AbstractContextManager[Any] | None = None
+
+    def parts(self) -> int:
+        """Pieces to cut the rows into: PyTorch's threads, of which Numba uses as many as it has."""
+        threads = torch.get_num_threads()
+        if threads != self.threads:
+            import numba
+
+            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+            self.threads = threads
+        return threads
+
+    def run(self, loop: Callable[..., Any], *arguments: int) -> None:
+        """Runs a loop; one at a time where the threading layer cannot take several."""
+        if self.guard is None:
+            self.guard = _guard(loop, arguments)
+            return
+        with self.guard:
+            loop(*arguments)
+
+
+def _guard(loop: Callable[..., Any], arguments: tuple[int, ...]) -> AbstractContextManager[Any]:
+    """Runs the first loop of the process, which starts the threads, and says how to run the others."""
+    import numba
+
+    with _FIRST:
+        loop(*arguments)
+    layer = numba.threading_layer()
+    if layer != "omp":
+        warnings.warn(
+            f"Numba runs on {layer}, not on PyTorch's OpenMP threads: two pools compete, and timings suffer",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+    return threading.Lock() if layer == "workqueue" else nullcontext()
+
+
+_FIRST = threading.Lock()
+POOL = Pool()

@@ -1,0 +1,112 @@
+"""
+Many tokens: only the stored values are multiplied, each by one input of 16, 32 or 64 tokens at once.
+
+x lies transposed, [input][token], cut into tiles of inputs that stay in the first cache. For each row and tile the
+bits of the mask become a list of inputs, in registers; then every stored value is broadcast and multiplied by its
+input's tokens. Nothing else than the bitmask is stored, and the lists cost a few instructions for 64 columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cpu import instruction_set
+from .emit import F32, I1, I8, I64, LANES, VF, Emitter, intrinsic_of, vector
+from .lanes import VALUE_BYTES, transposed, widen
+from .tiles import WORD
+
+TILE_WORDS = 2
+"""Words of a tile: 128 inputs of 64 tokens are 32 KB."""
+STEP = 2
+"""Values of one turn of the loop; lists are padded to it with a value of zero."""
+
+
+@intrinsic_of(known=2)
+def skip_row(
+    e: Emitter, dtype: str, vectors: int, values: Any, mask: Any, words: Any, x: Any, y: Any, is_first: Any
+) -> Any:
+    """
+    y[row, tokens] (+)= Σ over the stored values of one row in one tile; returns where the row's values go on.
+
+    `vectors` of 16 tokens each. y begins at zero with the first tile.
+    """
+    inputs, count = _inputs_of(e, mask, words)
+    size = 64 * vectors
+    weights = values if dtype == "float32" else e.buffer((TILE_WORDS * WORD + LANES) * 4)
+    if dtype != "float32":
+        with e.loop(e.builder.lshr(e.add(count, LANES - 1), e.number(4))) as turn:
+            packed = e.add(values, e.times(turn.index, LANES * VALUE_BYTES[dtype]))
+            e.store(widen(e, dtype, packed), e.add(weights, e.times(turn.index, 64)), 0, 64)
+    totals = [e.variable(_begin(e, y, 64 * each, is_first)) for each in range(vectors)]
+
+    def one(address: Any, number: Any, offset: int) -> None:
+        at = e.builder.zext(e.load(e.add(number, offset), I8), I64)
+        row = e.add(x, e.times(at, size))
+        weight = e.splat(e.load(address, F32, 4 * offset))
+        for each, total in enumerate(totals):
+            e.set(total, e.multiply_add(weight, e.load(row, VF, 64 * each, 64), e.get(total)))
+
+    with e.loop(e.builder.sdiv(count, e.number(STEP))) as turn:
+        for offset in range(STEP):
+            one(e.add(weights, e.times(turn.index, 4 * STEP)), e.add(inputs, e.times(turn.index, STEP)), offset)
+    done = e.builder.and_(count, e.number(-STEP))
+    with e.loop(e.builder.sub(count, done)) as turn:
+        at = e.add(done, turn.index)
+        one(e.add(weights, e.times(at, 4)), e.add(inputs, at), 0)
+    for each, total in enumerate(totals):
+        e.store(e.get(total), y, 64 * each, 64)
+    return e.add(values, e.times(count, VALUE_BYTES[dtype]))
+
+
+def _begin(e: Emitter, y: Any, offset: int, is_first: Any) -> Any:
+    return e.builder.select(e.builder.icmp_signed("!=", is_first, e.number(0)), e.zero(VF), e.load(y, VF, offset, 64))
+
+
+def _inputs_of(e: Emitter, mask: Any, words: Any) -> tuple[Any, Any]:
+    """Address of the list of inputs whose bit is set, one byte each, and how many there are."""
+    found = e.buffer(TILE_WORDS * WORD + WORD)
+    count = e.variable(e.number(0))
+    with e.loop(words) as word:
+        bits = e.load(e.add(mask, e.times(word.index, 8)), I64)
+        first = e.times(word.index, WORD)
+        if "avx512vbmi2" in instruction_set().extensions:
+            numbers = e.builder.add(e.lanes(range(WORD), I8), e.splat(e.builder.trunc(first, I8), WORD))
+            wanted = e.builder.bitcast(bits, vector(I1, WORD))
+            packed = e.call("llvm.x86.avx512.mask.compress.v64i8", numbers.type, numbers, e.zero(numbers.type), wanted)
+            e.store(packed, e.add(found, e.get(count)))
+            e.set(count, e.add(e.get(count), e.count_ones(bits)))
+        else:
+            _list_one_by_one(e, bits, first, found, count)
+    return found, e.get(count)
+
+
+def _list_one_by_one(e: Emitter, bits: Any, first: Any, found: Any, count: Any) -> None:
+    left = e.variable(bits)
+    with e.loop(e.count_ones(bits)):
+        now = e.get(left)
+        position = e.call("llvm.cttz.i64", I64, now, e.number(1, I1))
+        e.store(e.builder.trunc(e.add(first, position), I8), e.add(found, e.get(count)))
+        e.set(count, e.add(e.get(count), 1))
+        e.set(left, e.builder.and_(now, e.add(now, -1)))
+
+
+@intrinsic_of()
+def transpose_in(e: Emitter, x: Any, stride: Any, live: Any, target: Any, target_stride: Any) -> None:
+    """16 tokens × 16 inputs → 16 inputs × 16 tokens; tokens that are not live repeat the last one."""
+    rows = [e.load(e.add(x, e.times(stride, e.smaller(e.number(row), e.add(live, -1)))), VF) for row in range(LANES)]
+    for row, lanes in enumerate(transposed(e, rows)):
+        e.store(lanes, e.add(target, e.times(target_stride, row)), 0, 64)
+
+
+@intrinsic_of()
+def transpose_out(
+    e: Emitter, source: Any, source_stride: Any, y: Any, stride: Any, live_tokens: Any, live_rows: Any
+) -> None:
+    """16 rows × 16 tokens → y, 16 tokens × 16 rows, of which only the live ones are written."""
+    rows = transposed(e, [e.load(e.add(source, e.times(source_stride, row)), VF, 0, 64) for row in range(LANES)])
+    columns = e.builder.icmp_signed("<", e.lanes(range(LANES), I64), e.splat(live_rows))
+    for token, lanes in enumerate(rows):
+        live = e.builder.icmp_signed("<", e.number(token), live_tokens)
+        wanted = e.builder.and_(columns, e.splat(live))
+        pointer = e.builder.inttoptr(e.add(y, e.times(stride, token)), VF.as_pointer())
+        e.masked_store(lanes, pointer, wanted)

@@ -1,0 +1,90 @@
+"""
+Bitmask, few tokens: a tile of T tokens by R rows; each stored value is spread over its lane once and used T times.
+
+A row is read in words of 64 columns: 64 bits of mask, and the packed values where the bits are set. R rows are R
+streams of values; x comes from the first cache. Zeros are multiplied: with so few tokens, reading is what takes time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .emit import I16, I32, I64, LANES, VF, Emitter, intrinsic_of
+from .lanes import VALUE_BYTES, expand, sums, widen
+
+WORD = 64
+"""Columns of a word of the mask."""
+
+
+@intrinsic_of(known=4)
+def tile(
+    e: Emitter,
+    dtype: str,
+    tokens: int,
+    rows: int,
+    ahead: int,
+    starts: Any,
+    mask: Any,
+    words: Any,
+    x: Any,
+    x_stride: Any,
+    y: Any,
+    y_stride: Any,
+    live_tokens: Any,
+    live_rows: Any,
+) -> None:
+    """
+    y[:T, :R] = x[:T] W[:R]ᵀ of one tile.
+
+    `starts` points at R addresses of values; rows and tokens that are not live repeat the last one that is. `ahead`:
+    how many bytes of values to ask for in advance (0: leave it to the machine).
+    """
+    sets = max(1, min(4, 8 // (tokens * rows)))
+    totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
+    values = [e.variable(e.load(starts, I64, 8 * row, 8)) for row in range(rows)]
+    inputs = [e.add(x, e.times(x_stride, _last(e, token, live_tokens))) for token in range(tokens)]
+    masks = [e.add(mask, e.times(e.times(words, WORD // 8), _last(e, row, live_rows))) for row in range(rows)]
+    with e.loop(words) as word:
+        bits = [e.load(e.add(each, e.times(word.index, WORD // 8)), I64) for each in masks]
+        at = e.times(word.index, WORD * 4)
+        for block in range(WORD // LANES):
+            x_lanes = [e.load(e.add(each, at), VF, 64 * block) for each in inputs]
+            for row in range(rows):
+                shifted = e.builder.lshr(bits[row], e.number(LANES * block)) if block else bits[row]
+                here, address = e.builder.trunc(shifted, I16), e.get(values[row])
+                if ahead and block * LANES * VALUE_BYTES[dtype] % 64 == 0:
+                    e.prefetch(address, ahead)
+                weights = expand(e, widen(e, dtype, address), here)
+                for token in range(tokens):
+                    total = totals[row][token][block % sets]
+                    e.set(total, e.multiply_add(weights, x_lanes[token], e.get(total)))
+                e.set(values[row], e.add(address, e.times(e.count_ones(here), VALUE_BYTES[dtype])))
+    merged = [[_merged(e, each) for each in row] for row in totals]
+    store_tile(e, merged, y, y_stride, live_tokens, live_rows)
+
+
+def _last(e: Emitter, index: int, live: Any) -> Any:
+    """The index, or the last live one."""
+    return e.number(0) if index == 0 else e.smaller(e.number(index), e.add(live, -1))
+
+
+def _merged(e: Emitter, parts: list[Any]) -> Any:
+    total = e.get(parts[0])
+    for part in parts[1:]:
+        total = e.builder.fadd(total, e.get(part))
+    return total
+
+
+def store_tile(e: Emitter, totals: list[list[Any]], y: Any, y_stride: Any, live_tokens: Any, live_rows: Any) -> None:
+    """Sums the lanes of each [row][token] and stores those that are live."""
+    rows, tokens = len(totals), len(totals[0])
+    pairs = [(token, row) for token in range(tokens) for row in range(rows)]
+    for start in range(0, len(pairs), LANES):
+        some = pairs[start : start + LANES]
+        reduced = sums(e, [totals[row][token] for token, row in some])
+        for lane, (token, row) in enumerate(some):
+            # A row that is not live holds the last one's sum, and may be stored in its place.
+            address = e.add(
+                e.add(y, e.times(y_stride, _last(e, token, live_tokens))), e.times(_last(e, row, live_rows), 4)
+            )
+            e.store(e.builder.extract_element(reduced, e.number(lane, I32)), address, 0, 4)
