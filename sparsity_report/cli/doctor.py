@@ -37,6 +37,7 @@ REQUIRED = {  # import name → distribution
     "fontTools": "fonttools",
     "brotli": "brotli",
     "scipy": "scipy",
+    "numba": "numba",
     "typer": "typer",
     "rich": "rich",
     "filelock": "filelock",

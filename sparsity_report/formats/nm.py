@@ -8,8 +8,9 @@ group of fewer than M columns is stored like a whole one. 2:4 in 16 bits takes 9
 Where the pattern holds in another order of in_features, groups are of neighbours in that order, the order is stored,
 and every call gathers x by it before the product: its bytes are counted and its time is measured like all others.
 
-On a CUDA device with compute capability 8.0, 2:4 in 16 bits runs on PyTorch's semi-structured tensors. Elsewhere there
-is no kernel for the packed form yet: each call unpacks the weights and multiplies densely, and the report says so.
+On a CPU, compiled loops execute it (`kernels/`). On a CUDA device with compute capability 8.0, 2:4 in 16
+bits runs on PyTorch's semi-structured tensors. Elsewhere each call unpacks the weights and multiplies densely, and the
+report says so. What is not finite is as in `bitmask`, where a value of zero that fills up a group counts as stored.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ INFO = Info(
 )
 IN_PLACE = False
 SKIPS_ZEROS = False
-"""Unpacking per call multiplies by the zeros again; only CUDA's semi-structured product skips them."""
+"""What unpacks multiplies by the zeros again; the loops for many tokens and CUDA's semi-structured product do not."""
 
 
 INT16_COLUMNS = 2**15
@@ -157,13 +158,20 @@ def apply(
 
     if "permutation" in tensors:
         x = x.index_select(-1, tensors["permutation"].int())
+    if x.device.type == "cpu":
+        from ..kernels import operators
+
+        y: Tensor = operators.NM(
+            x, tensors["values"], tensors["positions"], tensors.get("scales"), bias, pattern.n, pattern.m
+        )
+        return y
     weight_OI = tensors["semi_structured"] if "semi_structured" in tensors else unpack(tensors, shape, pattern)
     return torch.nn.functional.linear(x, weight_OI, bias)
 
 
 def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
     unpacked = sum("semi_structured" not in tensors for tensors in layers)
-    if not unpacked:
+    if not unpacked or device == "cpu":
         return None
     why = f"no kernel for packed N:M in {dtype} on {device}: each call unpacks, then multiplies densely"
     return ("unpacked", why, unpacked)

@@ -7,18 +7,16 @@ sources, Numba and the processor: Numba alone would not notice that an intrinsic
 
 from __future__ import annotations
 
-import getpass
 import os
-import tempfile
 import threading
 import warnings
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch  # before Numba: both then share one OpenMP library, and one pool of threads
 
+from .cache import user_cache
 from .cpu import fingerprint
 
 if TYPE_CHECKING:
@@ -27,16 +25,6 @@ if TYPE_CHECKING:
 
 LAYERS = ["omp", "tbb", "workqueue"]
 """Numba's threading layers in our order: one pool with PyTorch first."""
-
-
-def user_cache(name: str) -> Path:
-    """A folder of this user for what can be made again; a temporary one where there is no home to write to."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "sparsity-report" / name
-    with suppress(OSError):
-        root.mkdir(parents=True, exist_ok=True)
-        if os.access(root, os.W_OK):
-            return root
-    return Path(tempfile.gettempdir()) / f"sparsity-report-{getpass.getuser()}" / name
 
 
 @cache

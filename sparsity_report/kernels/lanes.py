@@ -106,29 +106,9 @@ def _expand_by_counting(e: Emitter, packed: Any, bits: Any) -> Any:
     return spread
 
 
-def pick(e: Emitter, values: Any, positions: Any) -> Any:
-    """Lanes of 16 floats by 16 positions below 16."""
-    level = instruction_set().level
-    if level == "avx512":
-        return e.call("llvm.x86.avx512.permvar.sf.512", VF, values, positions)
-    if level == "avx2":
-        halves = [
-            _eight_of_sixteen(e, values, e.shuffle(positions, positions, range(start, start + 8))) for start in (0, 8)
-        ]
-        return e.shuffle(halves[0], halves[1], range(16))
-    return _pick_one_by_one(e, values, positions)
-
-
-def _pick_one_by_one(e: Emitter, values: Any, positions: Any) -> Any:
-    source = e.buffer(4 * LANES)
-    e.store(values, source, 0, 64)
-    picked = e.zero(VF)
-    for lane in range(LANES):
-        position = e.builder.zext(e.builder.extract_element(positions, e.number(lane, I32)), I64)
-        picked = e.builder.insert_element(
-            picked, e.load(e.add(source, e.times(position, 4)), F32, 0, 4), e.number(lane, I32)
-        )
-    return picked
+def pick_of_two(e: Emitter, low: Any, high: Any, positions: Any) -> Any:
+    """Lanes of two vectors by 16 positions below 32; AVX-512 only."""
+    return e.call("llvm.x86.avx512.vpermi2var.ps.512", VF, low, positions, high)
 
 
 def sums(e: Emitter, vectors: list[Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import bitmask
+from . import bitmask, nm, picking
 from .compiled import POOL
 from .tiles import WORD
 
@@ -32,31 +32,123 @@ def as_input(x: Tensor, multiple: int) -> Tensor:
     return flat.to(torch.float32).contiguous()
 
 
+def dtype_of(values: Tensor) -> str:
+    return str(values.dtype).removeprefix("torch.")
+
+
 def address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
+
+
+def shaped(y: Tensor, x: Tensor) -> Tensor:
+    """y with the leading sizes and the type of x."""
+    return y.view(*x.shape[:-1], y.shape[1]).to(x.dtype)
+
+
+def multiply(
+    y: Tensor,
+    inputs: Tensor,
+    values: Tensor,
+    mask: Tensor,
+    pointers: Tensor,
+    scales: Tensor | None,
+    bias: Tensor | None,
+) -> None:
+    """Fills y (T, O) from inputs (T, 64 · words)."""
+    (count, rows), words = y.shape, inputs.shape[1] // WORD
+    bias = bias if bias is None else bias.to(torch.float32)
+    loop = bitmask.choose(dtype_of(values), count, values.numel() / (rows * inputs.shape[1]))
+    weights = (values.data_ptr(), mask.data_ptr(), pointers.data_ptr(), address(scales), address(bias))
+    POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, words, count, POOL.parts())
 
 
 def bitmask_linear(
     x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, scales: Tensor | None, bias: Tensor | None
 ) -> Tensor:
     """x Wᵀ · scales + bias for a bitmask (`formats/bitmask.py`)."""
-    rows, words = mask.shape[0], mask.shape[1] // 8
-    inputs = as_input(x, WORD)
-    count = inputs.shape[0]
-    y = inputs.new_empty(count, rows)
-    if count and rows:
-        if bias is not None:
-            bias = bias.to(torch.float32)
-        loop = bitmask.choose(str(values.dtype)[6:], count, values.numel() / (rows * words * WORD))
-        weights = (values.data_ptr(), mask.data_ptr(), pointers.data_ptr(), address(scales), address(bias))
-        POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, words, count, POOL.parts())
-    return y.view(*x.shape[:-1], rows).to(x.dtype)
+    inputs = as_input(x, mask.shape[1] * 8)
+    y = inputs.new_empty(inputs.shape[0], mask.shape[0])
+    if y.numel():
+        multiply(y, inputs, values, mask, pointers, scales, bias)
+    return shaped(y, x)
+
+
+def nm_linear(
+    x: Tensor, values: Tensor, positions: Tensor, scales: Tensor | None, bias: Tensor | None, n: int, m: int
+) -> Tensor:
+    """x Wᵀ · scales + bias for packed N:M (`formats/nm.py`)."""
+    rows, slots = values.shape
+    groups, few = slots // n, x.numel() <= nm.MOST_IN_TILES * x.shape[-1]
+    if few and picking.takes(n, m, slots):
+        inputs = as_input(x, groups * m)
+        y = inputs.new_empty(inputs.shape[0], rows)
+        if y.numel():
+            pick(y, inputs, values, positions, scales, bias, n, m)
+        return shaped(y, x)
+    words = -(-groups * m // WORD)
+    inputs = as_input(x, words * WORD)
+    y = inputs.new_empty(inputs.shape[0], rows)
+    if y.numel():
+        mask, pointers = unpacked(positions, rows, groups, n, m, words)
+        multiply(y, inputs, values, mask, pointers, scales, bias)
+    return shaped(y, x)
+
+
+def pick(
+    y: Tensor,
+    inputs: Tensor,
+    values: Tensor,
+    positions: Tensor,
+    scales: Tensor | None,
+    bias: Tensor | None,
+    n: int,
+    m: int,
+) -> None:
+    """Fills y (T, O) from inputs (T, G · M) by picking."""
+    count, rows = y.shape
+    bias = bias if bias is None else bias.to(torch.float32)
+    tokens = next((each for each in nm.TILES if count <= each), max(nm.TILES))
+    loop = nm.few_tokens(dtype_of(values), n, nm.position_bits(m), tokens)
+    weights = (values.data_ptr(), positions.data_ptr(), address(scales), address(bias))
+    chunks = values.shape[1] // 16
+    POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, chunks, count, POOL.parts())
+
+
+def unpacked(positions: Tensor, rows: int, groups: int, n: int, m: int, words: int) -> tuple[Tensor, Tensor]:
+    """The bitmask of packed positions and its row pointers, for this call only."""
+    mask = torch.empty(rows, words, dtype=torch.int64)
+    pointers = torch.empty(rows + 1, dtype=torch.int32)
+    bits = nm.position_bits(m)
+    table = nm.table(n, m, bits).ctypes.data if nm.looked_up(n, m, bits) else 0
+    POOL.run(
+        nm.unpacking(),
+        positions.data_ptr(),
+        positions.shape[1],
+        groups,
+        n,
+        m,
+        bits,
+        table,
+        nm.columns_of_a_byte(n, m, bits),
+        mask.data_ptr(),
+        pointers.data_ptr(),
+        rows,
+        words,
+        POOL.parts(),
+    )
+    return mask, pointers
 
 
 def fake_bitmask_linear(
     x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, scales: Tensor | None, bias: Tensor | None
 ) -> Tensor:
     return x.new_empty(*x.shape[:-1], mask.shape[0])
+
+
+def fake_nm_linear(
+    x: Tensor, values: Tensor, positions: Tensor, scales: Tensor | None, bias: Tensor | None, n: int, m: int
+) -> Tensor:
+    return x.new_empty(*x.shape[:-1], values.shape[0])
 
 
 def register(name: str, schema: str, run: Callable[..., Tensor], fake: Callable[..., Tensor]) -> Any:
@@ -73,4 +165,10 @@ BITMASK = register(
     "(Tensor x, Tensor values, Tensor mask, Tensor pointers, Tensor? scales, Tensor? bias) -> Tensor",
     bitmask_linear,
     fake_bitmask_linear,
+)
+NM = register(
+    "nm_linear",
+    "(Tensor x, Tensor values, Tensor positions, Tensor? scales, Tensor? bias, int n, int m) -> Tensor",
+    nm_linear,
+    fake_nm_linear,
 )

@@ -42,8 +42,8 @@ def tile(
     sets = max(1, min(4, 8 // (tokens * rows)))
     totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
     values = [e.variable(e.load(starts, I64, 8 * row, 8)) for row in range(rows)]
-    inputs = [e.add(x, e.times(x_stride, _last(e, token, live_tokens))) for token in range(tokens)]
-    masks = [e.add(mask, e.times(e.times(words, WORD // 8), _last(e, row, live_rows))) for row in range(rows)]
+    inputs = [e.add(x, e.times(x_stride, last_live(e, token, live_tokens))) for token in range(tokens)]
+    masks = [e.add(mask, e.times(e.times(words, WORD // 8), last_live(e, row, live_rows))) for row in range(rows)]
     with e.loop(words) as word:
         bits = [e.load(e.add(each, e.times(word.index, WORD // 8)), I64) for each in masks]
         at = e.times(word.index, WORD * 4)
@@ -63,7 +63,7 @@ def tile(
     store_tile(e, merged, y, y_stride, live_tokens, live_rows)
 
 
-def _last(e: Emitter, index: int, live: Any) -> Any:
+def last_live(e: Emitter, index: int, live: Any) -> Any:
     """The index, or the last live one."""
     return e.number(0) if index == 0 else e.smaller(e.number(index), e.add(live, -1))
 
@@ -85,6 +85,6 @@ def store_tile(e: Emitter, totals: list[list[Any]], y: Any, y_stride: Any, live_
         for lane, (token, row) in enumerate(some):
             # A row that is not live holds the last one's sum, and may be stored in its place.
             address = e.add(
-                e.add(y, e.times(y_stride, _last(e, token, live_tokens))), e.times(_last(e, row, live_rows), 4)
+                e.add(y, e.times(y_stride, last_live(e, token, live_tokens))), e.times(last_live(e, row, live_rows), 4)
             )
             e.store(e.builder.extract_element(reduced, e.number(lane, I32)), address, 0, 4)

@@ -29,7 +29,7 @@ def threads(request):
 @pytest.mark.parametrize("name", products.PATTERNS)
 def test_products_are_within_the_error_of_the_arithmetic(name, threads):
     """T53: shapes with remainders, full, empty and all-zero rows, 1 to 130 tokens, three types, bias or none."""
-    assert products.cases(name, products.PATTERNS[name], seed=threads) > 80
+    assert products.cases(name, products.PATTERNS[name], seed=threads) >= 60
 
 
 def run_script(*arguments: str, **environment: str) -> str:
