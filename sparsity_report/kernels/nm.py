@@ -92,13 +92,15 @@ def table(n: int, m: int, bits: int) -> NDArray[np.int64]:
 
 
 @step
-def row_by_bytes(positions: int, size: int, columns: int, table: int, mask: int, words: int) -> None:
-    """The mask of one row where each byte of positions stands for so many columns."""
-    each = 64 // columns
+def row_by_bytes(positions: int, size: int, each: int, columns: int, table: int, mask: int, words: int) -> None:
+    """The mask of one row of so many columns, where each byte of positions stands for `each` of them."""
+    bytes_a_word = 64 // each
     for word in range(words):
         bits = 0
-        for number in range(min(each, size - word * each)):
-            bits |= entry_at(table + 8 * byte_at(positions + word * each + number)) << (number * columns)
+        for number in range(min(bytes_a_word, size - word * bytes_a_word)):
+            bits |= entry_at(table + 8 * byte_at(positions + word * bytes_a_word + number)) << (number * each)
+        if columns - 64 * word < 64:  # the last byte is filled up with zeros, which are no positions
+            bits &= (1 << (columns - 64 * word)) - 1
         put_word(mask + 8 * word, bits)
 
 
@@ -171,7 +173,7 @@ def unpacking() -> Callable[..., Any]:
                 put_count(pointers + 4 * row, row * groups * n)
                 own, target = positions + row * size, mask + row * words * 8
                 if columns > 0:
-                    row_by_bytes(own, size, columns, table, target, words)
+                    row_by_bytes(own, size, columns, groups * m, table, target, words)
                 elif table != 0:
                     row_by_groups(own, groups, m, n * bits, table, target, words)
                 else:

@@ -125,3 +125,24 @@ def test_values_in_8_bits_with_a_scale_for_each_row():
         expected = x.double() @ (weight.double() * scales[:, None].double()).T + bias.double()
         limit = products.bound(weight.double() * scales[:, None].double(), x, bias, torch.float32)
         assert ((y.double() - expected).abs() <= limit).all()
+
+
+@pytest.mark.parametrize("text", ["2:4", "1:4", "1:2", "4:8", "3:7", "5:16", "2:100"])
+def test_positions_become_the_bits_of_a_mask(text):
+    """Exactly N bits in every whole group, where the values belong, and none behind the last group."""
+    from sparsity_report.kernels import operators
+
+    pattern = Pattern.parse(text)
+    weight = products.sparse_weight((5, 65), pattern, 0, 1)
+    tensors = registry.get("formats", "nm").encode(weight, pattern, None)
+    groups = -(-65 // pattern.m)
+    words = -(-groups * pattern.m // 64)
+
+    mask, pointers = operators.unpacked(tensors["positions"], 5, groups, pattern.n, pattern.m, words)
+
+    bits = (mask[..., None] >> torch.arange(64)).bitwise_and(1).view(5, -1)
+    assert pointers.tolist() == [row * groups * pattern.n for row in range(6)]
+    assert bits.sum(1).tolist() == [groups * pattern.n] * 5
+    assert torch.equal(weight[weight != 0], weight[bits[:, :65].bool() & (weight != 0)])
+    spread = torch.zeros(5, bits.shape[1]).masked_scatter(bits.bool(), tensors["values"])
+    assert torch.equal(weight, spread[:, :65])
