@@ -57,7 +57,7 @@ def multiply(
     """Fills y (T, O) from inputs (T, 64 · words)."""
     (count, rows), words = y.shape, inputs.shape[1] // WORD
     bias = bias if bias is None else bias.to(torch.float32)
-    loop = bitmask.choose(dtype_of(values), count, values.numel() / (rows * inputs.shape[1]))
+    loop = bitmask.choose(dtype_of(values), count, 100 * values.numel() // (rows * inputs.shape[1]))
     weights = (values.data_ptr(), mask.data_ptr(), pointers.data_ptr(), address(scales), address(bias))
     POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, words, count, POOL.parts())
 
