@@ -146,3 +146,24 @@ def test_positions_become_the_bits_of_a_mask(text):
     assert torch.equal(weight[weight != 0], weight[bits[:, :65].bool() & (weight != 0)])
     spread = torch.zeros(5, bits.shape[1]).masked_scatter(bits.bool(), tensors["values"])
     assert torch.equal(weight, spread[:, :65])
+
+
+@pytest.mark.parametrize("name", products.PATTERNS)
+def test_a_layer_compiles_in_one_graph_and_its_hooks_fire(name):
+    """`torch.compile` sees one operator, not a break; hooks see the layer's result."""
+    from sparsity_report.contracts import FormatChoice
+    from sparsity_report.engine.variant import FormattedLinear
+
+    pattern = Pattern.parse(products.PATTERNS[name][0])
+    layer = FormattedLinear(
+        products.sparse_weight((24, 72), pattern, 0.5, 1), torch.ones(24), FormatChoice(name), pattern
+    )
+    seen: list[torch.Size] = []
+    layer.register_forward_hook(lambda module, inputs, y: seen.append(y.shape))
+    x = torch.randn(2, 3, 72, generator=torch.Generator().manual_seed(0))
+
+    with torch.inference_mode():
+        compiled = torch.compile(layer, backend="eager", fullgraph=True)(x)
+
+        assert torch.equal(layer(x), compiled)
+    assert seen == [torch.Size([2, 3, 24])] * 2
