@@ -24,7 +24,6 @@ ZEN4 = frozenset(
         (frozenset({"avx2"}), "", InstructionSet("portable")),
         (frozenset({"neon"}), "avx512", InstructionSet("portable")),
     ],
-    ids=str,
 )
 def test_the_level(features, asked, expected):
     assert expected == of_features(features, asked)
