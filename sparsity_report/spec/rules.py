@@ -498,9 +498,11 @@ def limits(expect: Expect, loc: Loc) -> Iterator[Finding]:
 
 
 def selectable(spec: Spec) -> tuple[str, ...]:
-    """What a `where` may name: the properties of every cell, and the parameters of the formats in use."""
-    formats = {choice.use for each in spec.variant for choice in each.format} & set(registry.names("formats"))
-    own = {key for name in formats for key in registry.get("formats", name).Params.model_fields}
+    """What a `where` may name: the properties of every cell, and the parameters of formats and quantizers in use."""
+    used = {("formats", choice.use) for each in spec.variant for choice in each.format}
+    used |= {(kind, name) for each in spec.variant for kind, name in entries_of(each) if kind == "quantizers"}
+    known = [(kind, name) for kind, name in used if name in registry.names(kind)]
+    own = {key for kind, name in known for key in registry.get(kind, name).Params.model_fields}
     return (*selectors.KEYS, *sorted(own))
 
 
