@@ -25,7 +25,7 @@ CUDA = Constraint(
     dtypes=("bfloat16", "float16"),
     rows=32,
     cols=64,
-    tokens="padded by PyTorch to a multiple of 8 where they are not",
+    tokens="padded to a multiple of 8",
 )
 INFO = Info(
     name="semi-structured",
