@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import registry
+from .contracts import SCALE_BYTES, Values, own_params
 from .counting import group_count
 from .results.model import ByteCurve, FormatRecord
 from .targeting import module_of
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from .contracts import FormatChoice, MatrixShape, Pattern, Stage
 
-VALUE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 CURVE_POINTS = 101
 
 
@@ -56,11 +56,13 @@ def target_bytes(
     value_bytes: int,
     pattern: Pattern,
     permuted: bool = False,
+    scaled: bool = False,
 ) -> dict[str, int]:
     """
     Bytes by component of all targeted matrices, of which `kept` weights are nonzero in total.
 
-    `permuted`: the pattern holds in another order of in_features, which some formats must store.
+    `permuted`: the pattern holds in another order of in_features, which some formats must store. `scaled`: every row
+    has a scale.
     """
     module = registry.get("formats", choice.entry)
     params = module.Params.model_validate(choice.params)
@@ -69,19 +71,32 @@ def target_bytes(
     for (rows, cols), count in zip(shapes, shares(kept, [rows * cols for rows, cols in shapes]), strict=True):
         for component, size in module.stored_bytes(rows, cols, count, value_bytes, pattern, params, permuted).items():
             totals[component] = totals.get(component, 0) + size
-    return totals
+    return totals | ({"scales": SCALE_BYTES * sum(rows for rows, _ in shapes)} if scaled else {})
+
+
+def values_of(stages: Sequence[Stage], choice: FormatChoice, dtype: str) -> Values:
+    """How a format stores a state's weights; `masked` shows them in the model's own type."""
+    quantised = [stage for stage in stages if stage.op == "quantize"]
+    if not quantised or choice.entry == "masked":
+        return Values(dtype)
+    module = registry.get("quantizers", quantised[-1].entry)
+    found: Values = module.values(own_params(module, quantised[-1].params))
+    return found
 
 
 def kept_weights(matrices: Sequence[MatrixShape], stages: Sequence[Stage]) -> int:
     """
-    Weights that the last stage leaves nonzero, for `compat = "exact"`.
+    Weights that the stages leave nonzero, for `compat = "exact"`.
 
-    Exact for single weights, N:M, and units of equal size; where units of several sizes compete, the most that can be
-    left: less than one unit of each comparison group more than there will be.
+    Exact for one stage of single weights, N:M, or units of equal size; where units of several sizes compete, the most
+    that can be left: less than one unit of each comparison group more than there will be. Of several pruning stages
+    the one that leaves least decides, if they do not remove different weights, and rounding may make further zeros.
     """
-    if not stages:
-        return sum(matrix.numel for matrix in matrices)
-    stage = stages[-1]
+    whole = sum(matrix.numel for matrix in matrices)
+    return min([whole, *(_left_by(matrices, stage) for stage in stages if stage.op == "prune")])
+
+
+def _left_by(matrices: Sequence[MatrixShape], stage: Stage) -> int:
     if stage.pattern.is_nm:
         return sum(matrix.rows * stage.pattern.kept(matrix.cols) for matrix in matrices)
     if stage.params.get("allocation"):
@@ -123,18 +138,24 @@ def unit_sizes(matrix: MatrixShape, pattern: Pattern) -> set[int]:
 
 
 def break_even(
-    matrices: Sequence[MatrixShape], choice: FormatChoice, value_bytes: int, pattern: Pattern
+    matrices: Sequence[MatrixShape],
+    choice: FormatChoice,
+    value_bytes: int,
+    pattern: Pattern,
+    values: Values | None = None,
 ) -> float | None:
     """
     The sparsity above which the format is smaller than dense; None if it never is, 0.0 if it always is.
 
-    Bisection on the number of kept weights: exact to one weight.
+    Dense has values of `value_bytes`, and so has the format if it has no others (`values`). Bisection on the number of
+    kept weights: exact to one weight.
     """
     total = sum(matrix.numel for matrix in matrices)
-    dense = total * value_bytes
+    dense, own = total * value_bytes, values.bytes if values else value_bytes
+    scaled = values is not None and values.scaled
 
     def fits(kept: int) -> bool:
-        return sum(target_bytes(matrices, choice, kept, value_bytes, pattern).values()) <= dense
+        return sum(target_bytes(matrices, choice, kept, own, pattern, scaled=scaled).values()) <= dense
 
     if not fits(0):
         return None
@@ -152,18 +173,25 @@ def byte_curve(
     value_bytes: int,
     pattern: Pattern,
     permuted: bool = False,
+    values: Values | None = None,
 ) -> ByteCurve:
-    """Bytes against sparsity in steps of a hundredth; an N:M format is one point, at its own sparsity."""
+    """
+    Bytes against sparsity in steps of a hundredth; an N:M format is one point, at its own sparsity.
+
+    `values`: of a quantised state; otherwise the format has those of dense, `value_bytes` each.
+    """
     total = sum(matrix.numel for matrix in matrices)
     if not pattern.is_nm:
         counts = [total - total * step // (CURVE_POINTS - 1) for step in range(CURVE_POINTS)]
     else:
         counts = [sum(matrix.rows * pattern.kept(matrix.cols) for matrix in matrices)]
-    sizes = [sum(target_bytes(matrices, choice, kept, value_bytes, pattern, permuted).values()) for kept in counts]
+    own, scaled = (values.bytes, values.scaled) if values else (value_bytes, False)
+    sizes = [sum(target_bytes(matrices, choice, kept, own, pattern, permuted, scaled).values()) for kept in counts]
     return ByteCurve(
         format=FormatRecord(entry=choice.entry, params=choice.params),
         label=label,
         sparsity=tuple(1 - kept / total for kept in counts),
         bytes=tuple(sizes),
-        break_even=break_even(matrices, choice, value_bytes, pattern) if not pattern.is_nm else None,
+        break_even=break_even(matrices, choice, value_bytes, pattern, values) if not pattern.is_nm else None,
+        values=str(values or ""),
     )

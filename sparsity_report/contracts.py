@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
 
 Kind = Literal["counted", "measured", "modelled"]
 Noise = Literal["exact", "float", "timing"]
@@ -22,6 +23,10 @@ Direction = Literal["lower", "higher", "none"]
 
 TRAITS = ("family", "removes", "speed-up", "hardware", "weight update")
 """Columns of the table of methods: what each pruning method says about itself."""
+
+VALUE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+SCALE_BYTES = 4
+"""A scale is a float32."""
 
 GROUPS = ("embedding", "attention_linear", "mlp_linear", "lm_head", "norm")
 """Every parameter of a model falls into one of these."""
@@ -37,6 +42,14 @@ class NoParams(Params):
     """An entry with nothing to tune."""
 
 
+def own_params(module: ModuleType, given: Mapping[str, Any]) -> Params:
+    """An entry's own parameters among a stage's."""
+    params: Params = module.Params.model_validate(
+        {name: value for name, value in given.items() if name in module.Params.model_fields}
+    )
+    return params
+
+
 @dataclass(frozen=True)
 class Quantity:
     """A number that a metric family reports. `noise` says what may change it; `direction` says which way is better."""
@@ -48,6 +61,34 @@ class Quantity:
     direction: Direction
     definition: str
     limits: str = ""
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What a library's product takes on a device: compute capability, value types, multiples of rows and columns."""
+
+    product: str
+    device: str
+    capability: tuple[int, int]
+    dtypes: tuple[str, ...]
+    rows: int = 1
+    cols: int = 1
+    tokens: str = "any number"
+
+    def takes(self, dtype: str, capability: tuple[int, int]) -> bool:
+        return dtype in self.dtypes and capability >= self.capability
+
+    def refuses_shape(self, rows: int, cols: int) -> bool:
+        return bool(rows % self.rows or cols % self.cols)
+
+    def __str__(self) -> str:
+        shapes = ""
+        if (self.rows, self.cols) != (1, 1):
+            shapes = f", of matrices whose rows come in {self.rows}s and columns in {self.cols}s"
+        return (
+            f"{self.product} needs {self.device.upper()} with compute capability {'.'.join(map(str, self.capability))} "
+            f"and values in {' or '.join(self.dtypes)}{shapes}; tokens: {self.tokens}"
+        )
 
 
 @dataclass(frozen=True)
@@ -72,6 +113,8 @@ class Info:
     quantities: tuple[Quantity, ...] = ()
     traits: Mapping[str, str] = field(default_factory=dict)
     """What a table of entries says beside the summary. Of a method: `TRAITS`."""
+    constraints: tuple[Constraint, ...] = ()
+    """Of a format: what its products on other devices than a CPU take."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +174,26 @@ class Pattern:
 
 
 @dataclass(frozen=True)
+class Values:
+    """How weights are stored: the type of a value, and whether every output row has a float32 scale."""
+
+    dtype: str = "float32"
+    scaled: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """Of one value."""
+        return VALUE_BYTES[self.dtype]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} with row scales" if self.scaled else self.dtype
+
+
+@dataclass(frozen=True)
 class Stage:
     """One step that changes the model. `params` holds stage keys (sparsity, pattern, scope) and the entry's own."""
 
-    op: Literal["prune"]
+    op: Literal["prune", "quantize"]
     entry: str
     params: dict[str, Any]
     seed: int = 0
@@ -151,6 +210,12 @@ class Stage:
     @property
     def scope(self) -> str:
         return str(self.params.get("scope", "layer"))
+
+
+def pattern_of(stages: Sequence[Stage]) -> Pattern:
+    """The pattern of a state: that of the first pruning stage that has one, which the later ones leave whole."""
+    patterns = [stage.pattern for stage in stages if stage.op == "prune"]
+    return next((pattern for pattern in patterns if not pattern.unstructured), Pattern())
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import registry
-from .accounting import VALUE_BYTES, break_even, kept_weights, target_bytes
-from .contracts import CorpusRequest, FormatChoice, Pattern
+from .accounting import break_even, kept_weights, target_bytes, values_of
+from .contracts import VALUE_BYTES, CorpusRequest, FormatChoice, Pattern, pattern_of
 from .errors import EnvironmentProblem
 from .planning import nodes_of
 from .targeting import targeted_shapes
@@ -44,13 +44,13 @@ class CellBytes:
 
 
 def cell_bytes(shape: ModelShape, targets: Sequence[MatrixShape], cell: Cell, dtype: str) -> CellBytes:
-    value = VALUE_BYTES[dtype]
-    dense_target = sum(matrix.numel for matrix in targets) * value
-    pattern = cell.node.stages[-1].pattern if cell.node.stages else Pattern()
-    kept = kept_weights(targets, cell.node.stages)
-    permuted = any(stage.params.get("permute") for stage in cell.node.stages)
-    target = sum(target_bytes(targets, cell.format, kept, value, pattern, permuted=permuted).values())
-    dense_model = shape.parameters * value
+    stages, element = cell.node.stages, VALUE_BYTES[dtype]
+    dense_target = sum(matrix.numel for matrix in targets) * element
+    kept, values = kept_weights(targets, stages), values_of(stages, cell.format, dtype)
+    permuted = any(stage.params.get("permute") for stage in stages)
+    parts = target_bytes(targets, cell.format, kept, values.bytes, pattern_of(stages), permuted, values.scaled)
+    target = sum(parts.values())
+    dense_model = shape.parameters * element
     model = dense_model - dense_target + target
     return CellBytes(target, model, model / dense_model)
 
@@ -125,8 +125,9 @@ def calibration_tokens(shape: ModelShape, node: Node) -> int:
     """Tokens that pruning the node looks at, times how many forwards they take."""
     total = 0
     for stage in node.stages:
-        chosen, needs = stage.params.get("calibration"), registry.get("methods", stage.entry).NEEDS
+        chosen = stage.params.get("calibration")
         if chosen is not None:
+            needs = registry.get("methods", stage.entry).NEEDS
             length = MAX_DEFAULT_LENGTH if chosen["length"] == "max" else int(chosen["length"])
             own = chosen["windows"] * min(length, shape.context or length)
             total += own * max((FORWARDS_OF_STATISTIC[name] for name in needs), default=1)

@@ -17,12 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from . import registry
 from .contracts import Cell, FormatChoice, Node, Pattern, Stage
+from .spec.model import QuantizeStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
 
-    from .spec.model import Calibration, Format, Model, Spec, Variant
+    from .spec.model import Calibration, Format, Model, PruneStep, Spec, Variant
+
+
+KINDS = {"prune": "methods", "quantize": "quantizers"}
+"""The registry in which a stage's entry is found, by the stage's op."""
 
 
 def digest(value: object) -> str:
@@ -31,10 +36,10 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def calibrations(spec: Spec, variant: Variant) -> Iterator[dict[str, Any]]:
-    """Every calibration set that the variant's methods are to see."""
+def calibrations(spec: Spec, step: PruneStep) -> Iterator[dict[str, Any]]:
+    """Every calibration set that the step's methods are to see."""
     if spec.data.calibration is not None:
-        own = variant.calibration.model_dump(exclude_none=True) if variant.calibration else {}
+        own = step.calibration.model_dump(exclude_none=True) if step.calibration else {}
         yield from calibration_product(spec.data.calibration.model_copy(update=own))
 
 
@@ -69,6 +74,7 @@ def walks(method: str) -> bool:
 def prune_stage(
     spec: Spec,
     variant: Variant,
+    step: PruneStep,
     method: str,
     sparsity: Decimal | None,
     pattern: str,
@@ -80,23 +86,23 @@ def prune_stage(
     What has no effect on this method is left out, so that it does not make two stages of one.
     """
     module = registry.get("methods", method)
-    params: dict[str, Any] = {"pattern": pattern, "compat": variant.compat}
+    params: dict[str, Any] = {"pattern": pattern, "compat": step.compat}
     if not Pattern.parse(pattern).is_nm and not brings_counts(method):
         params |= {"sparsity": f"{sparsity.normalize():f}" if sparsity is not None else None}
-        params |= {"scope": variant.scope or module.DEFAULT_SCOPE}
-        if variant.allocation != "uniform":
-            rule = registry.get("allocation", variant.allocation)
-            own = rule.Params.model_validate(variant.params.get(variant.allocation, {}))
-            params |= {"allocation": {"use": variant.allocation, **own.model_dump(mode="json")}}
-    elif variant.permute:
+        params |= {"scope": step.scope or module.DEFAULT_SCOPE}
+        if step.allocation != "uniform":
+            rule = registry.get("allocation", step.allocation)
+            own = rule.Params.model_validate(variant.params.get(step.allocation, {}))
+            params |= {"allocation": {"use": step.allocation, **own.model_dump(mode="json")}}
+    elif step.permute:
         params |= {"permute": True}
     if calibration is not None:
         params |= {"calibration": calibration}
         if walks(method):
-            params |= {"propagate": variant.propagate}
-            params |= {"within_block": variant.within_block} if variant.within_block != "together" else {}
+            params |= {"propagate": step.propagate}
+            params |= {"within_block": step.within_block} if step.within_block != "together" else {}
     params |= module.Params.model_validate(variant.params.get(method, {})).model_dump(mode="json")
-    seed = variant.seed if variant.seed is not None else spec.study.seed
+    seed = step.seed if step.seed is not None else spec.study.seed
     return Stage("prune", method, params, seed if module.SEEDED else 0)
 
 
@@ -106,20 +112,37 @@ def brings_counts(method: str) -> bool:
 
 
 def stages_of(spec: Spec, variant: Variant) -> Iterator[tuple[Stage, ...]]:
-    """One tuple of stages for each point of the variant's product; a pattern N:M stands without a sparsity."""
-    for method, pattern in product(variant.method, variant.pattern):
+    """One tuple of stages for each point of the variant's product."""
+    return product(*(list(points_of(spec, variant, step)) for step in variant.steps))
+
+
+def points_of(spec: Spec, variant: Variant, step: PruneStep | QuantizeStep) -> Iterator[Stage]:
+    """Every stage that a step can be; a pattern N:M stands without a sparsity."""
+    if isinstance(step, QuantizeStep):
+        yield from quantize_stages(variant, step)
+        return
+    for method, pattern in product(step.prune, step.pattern):
         counted = Pattern.parse(pattern).is_nm or brings_counts(method)
-        seen = list(calibrations(spec, variant)) if needs_calibration(method, variant.allocation) else [None]
-        for sparsity in (None,) if counted else (variant.sparsity or (None,)):
+        seen = list(calibrations(spec, step)) if needs_calibration(method, step.allocation) else [None]
+        for sparsity in (None,) if counted else (step.sparsity or (None,)):
             for calibration in seen or [None]:
-                yield (prune_stage(spec, variant, method, sparsity, pattern, calibration),)
+                yield prune_stage(spec, variant, step, method, sparsity, pattern, calibration)
+
+
+def quantize_stages(variant: Variant, step: QuantizeStep) -> Iterator[Stage]:
+    """The product of the quantizers and of their parameters; those of `[variant.params.NAME]` come first."""
+    given = step.given
+    for name, values in product(step.quantize, product(*given.values())):
+        own = variant.params.get(name, {}) | dict(zip(given, values, strict=True))
+        params = registry.get("quantizers", name).Params.model_validate(own)
+        yield Stage("quantize", name, params.model_dump(mode="json"))
 
 
 def node_key(spec: Spec, model: Model, stages: tuple[Stage, ...]) -> str:
     """Hash of the resolved spec part and of the result version of every entry on the path."""
     path: list[tuple[str, str, int, dict[str, Any], int]] = [
-        (stage.op, stage.entry, registry.get("methods", stage.entry).INFO.result_version, stage.params, stage.seed)
-        for stage in stages
+        (each.op, each.entry, registry.get(KINDS[each.op], each.entry).INFO.result_version, each.params, each.seed)
+        for each in stages
     ]
     for chosen in filter(None, (stage.params.get("allocation") for stage in stages)):
         rule = registry.get("allocation", chosen["use"])
@@ -129,6 +152,12 @@ def node_key(spec: Spec, model: Model, stages: tuple[Stage, ...]) -> str:
     return digest([model.model_dump(mode="json", exclude={"id"}), target if stages else None, path])[:16]
 
 
+def parent_of(spec: Spec, model: Model, node: Node) -> Node:
+    """The state before the node's last stage."""
+    before = node.stages[:-1]
+    return Node(node_key(spec, model, before), model.name, before)
+
+
 def format_of(choice: Format) -> FormatChoice:
     """The format with its defaults filled in."""
     params = registry.get("formats", choice.use).Params.model_validate(choice.params)
@@ -136,7 +165,9 @@ def format_of(choice: Format) -> FormatChoice:
 
 
 def stage_slug(spec: Spec, stage: Stage) -> str:
-    """Readable part of a cell id: "magnitude-global-30", "wanda-row-50-owl-seed1" or "magnitude-2of4"."""
+    """Readable part of a cell id: "magnitude-global-30", "wanda-row-50-owl-seed1", "magnitude-2of4", "rtn-8"."""
+    if stage.op == "quantize":
+        return "-".join([stage.entry, *map(str, stage.params.values())])
     pattern, parts = stage.pattern, [stage.entry]
     if pattern.is_nm:
         parts.append(f"{pattern.n}of{pattern.m}")
@@ -195,7 +226,8 @@ def cells_of(spec: Spec, model: Model) -> Iterator[Cell]:
 def replicate_of(spec: Spec, stages: tuple[Stage, ...]) -> int:
     """A state's place among those that differ by the calibration seed only; the study's first seed is replicate 0."""
     first = spec.data.calibration.seeds if spec.data.calibration else ()
-    seeds = dict.fromkeys([*first, *(each["seed"] for variant in spec.variant for each in calibrations(spec, variant))])
+    steps = [step for variant in spec.variant for step in variant.steps if not isinstance(step, QuantizeStep)]
+    seeds = dict.fromkeys([*first, *(each["seed"] for step in steps for each in calibrations(spec, step))])
     own = [stage.params["calibration"]["seed"] for stage in stages if "calibration" in stage.params]
     return list(seeds).index(own[-1]) if own else 0
 

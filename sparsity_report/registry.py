@@ -27,6 +27,7 @@ REQUIRED = {
         *("INFO", "Params", "SKIPS_ZEROS", "IN_PLACE"),
         *("refuses", "stored_bytes", "encode", "decode", "apply", "fallback"),
     ),
+    "quantizers": ("INFO", "Params", "values", "quantize"),
     "metrics": ("INFO", "LEVEL", "measure"),
     "allocation": ("INFO", "Params", "NEEDS", "allocate"),
     "corpora": ("INFO", "SPLITS", "read"),

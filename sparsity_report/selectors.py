@@ -7,23 +7,23 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .contracts import Cell, Stage
     from .results.model import CellRecord, StageRecord
 
 KEYS = (
     *("id", "variant", "model", "method", "pattern", "scope", "sparsity", "allocation", "calibration", "windows"),
-    *("seed", "propagate", "format", "replicate"),
+    *("seed", "propagate", "quantizer", "format", "replicate"),
 )
 """What cells can be selected by (`calibration`, `windows` and `seed` are those of a method that needs data); a format's
-own parameters come on top."""
+and a quantizer's own parameters come on top."""
 
 SAME = ("model", "pattern", "sparsity")
 """What two cells that are compared have in common, unless the comparison is about just that."""
 
 ALIKE = (
-    *("format", "index", "scope", "allocation", "calibration", "windows", "seed"),
+    *("format", "index", "quantizer", "bits", "dtype", "scope", "allocation", "calibration", "windows", "seed"),
     *("propagate", "replicate", "variant"),
 )
 """What decides between several that could be compared with, one after another."""
@@ -48,6 +48,19 @@ def pruning_facts(stages: Iterable[Stage] | Iterable[StageRecord]) -> Facts:
     return {}
 
 
+def quantizing_facts(stages: Iterable[Stage] | Iterable[StageRecord]) -> Facts:
+    """The quantizer and its parameters ("bits", "dtype"); nothing for a state in the model's own type."""
+    found: Facts = {}
+    for stage in stages:
+        if stage.op == "quantize":
+            found = {**stage.params, "quantizer": stage.entry}
+    return found
+
+
+def stage_facts(stages: Sequence[Stage] | Sequence[StageRecord]) -> Facts:
+    return {**quantizing_facts(stages), **pruning_facts(stages)}
+
+
 def spread_facts(params: Mapping[str, Any]) -> Facts:
     """How the sparsity was spread over matrices; N:M and given masks have nothing to spread."""
     if not params.get("sparsity"):
@@ -65,14 +78,14 @@ def calibration_facts(params: Mapping[str, Any]) -> Facts:
 def facts_of_cell(cell: Cell) -> Facts:
     """What a planned cell is, flat."""
     identity = {"id": cell.id, "variant": cell.variant, "model": cell.node.model, "replicate": cell.replicate}
-    return {**cell.format.params, **pruning_facts(cell.node.stages), "format": cell.format.entry, **identity}
+    return {**cell.format.params, **stage_facts(cell.node.stages), "format": cell.format.entry, **identity}
 
 
 def facts_of_record(record: CellRecord) -> Facts:
     """The same of a finished cell. Its variant is the spec's [[variant]]; "dense" is the reference."""
     variant = record.variant
     identity = {"id": record.id, "variant": variant.id, "model": variant.model, "replicate": variant.replicate}
-    return {**variant.format.params, **pruning_facts(variant.stages), "format": variant.format.entry, **identity}
+    return {**variant.format.params, **stage_facts(variant.stages), "format": variant.format.entry, **identity}
 
 
 def agrees(fact: Any, wanted: Any) -> bool:

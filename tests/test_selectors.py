@@ -44,3 +44,12 @@ def test_selects_by_value_and_by_glob(where: dict[str, Any], expected: bool) -> 
 def test_the_reference_has_no_method_to_be_selected_by() -> None:
     assert selects_record(tiny_results.cell("dense"), {"format": "dense"})
     assert not selects_record(tiny_results.cell("dense"), {"method": "*"})
+
+
+def test_a_pipeline_is_selected_by_its_pruning_and_by_its_quantizer() -> None:
+    quantised = Stage("quantize", "rtn", {"bits": 8})
+    cell = Cell("csr", "course", Node("node", "tiny", (PRUNED, quantised)), CELL.format)
+
+    assert selects(cell, {"quantizer": "rtn", "bits": 8, "method": "magnitude", "sparsity": 0.3})
+    assert not selects(cell, {"bits": 4})
+    assert not selects(CELL, {"quantizer": "*"})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 KINDS = {
     "methods": "methods",
     "allocation": "allocation",
+    "quantizers": "quantizers",
     "formats": "formats",
     "metrics": "metrics",
     "corpora": "corpora",
@@ -84,6 +85,7 @@ def entry(kind: str, name: str) -> dict[str, Any]:
         "spoken": info.spoken,
         "cite": info.cite,
         "traits": dict(info.traits),
+        "constraints": [str(each) for each in info.constraints],
         "needs": [*info.needs],
         "requires": [*info.requires],
         "missing": missing,
@@ -142,6 +144,7 @@ def details(each: dict[str, Any]) -> str:
     lines += [f"  needs       {', '.join(each['requires'])}"] if each["requires"] else []
     lines += [f"  looks at    {', '.join(each['needs'])}"] if each["needs"] else []
     lines += [f"  {name:<11} {text}" for name, text in each["traits"].items()]
+    lines += [f"  takes       {text}" for text in each["constraints"]]
     for name, parameter in each["parameters"].items():
         value = "must be given" if parameter.get("required") else f"= {parameter['default']!r}"
         lines.append(f"  parameter   {name} {value}   ({parameter['type']})")
@@ -162,13 +165,13 @@ def list(
     kind: Annotated[
         str,
         typer.Argument(
-            help="methods, allocation, formats, metrics, corpora, sources or hardware; or the name of an entry."
+            help="methods, allocation, quantizers, formats, metrics, corpora, sources or hardware; or an entry's name."
         ),
     ] = "",
     name: Annotated[str, typer.Argument(help="One entry of that kind, in full.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print plain data.")] = False,
 ) -> None:
-    """Show the methods, formats, metrics, corpora, model sources and machines that a spec can name."""
+    """Show the methods, quantizers, formats, metrics, corpora, model sources and machines that a spec can name."""
     every = (*KINDS, HARDWARE)
     named = [(each, kind) for each in every if kind in names_of(each)]
     if named and kind not in every and not name:

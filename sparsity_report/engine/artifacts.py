@@ -1,8 +1,8 @@
 """
 What is expensive to make again, kept in the run folder: pruned states and the hidden states of a node.
 
-A pruned state is its keep masks (one bit a weight), the kept values of matrices whose weights were changed, the orders
-of in_features, and a note on how it came about. Files are safetensors, written beside their name and renamed; a
+A state is its keep masks (one bit a weight), the kept values of changed weights, low-precision values and scales, the
+orders of in_features, and a note on how it came about. Files are safetensors, written beside their name and renamed; a
 damaged one is treated as absent. Matrices are read when they are asked for, so that a state costs no memory.
 """
 
@@ -13,13 +13,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save, save_file
 
+from ..low_precision import LowPrecision
 from ..results.store import disk_problems, write_bytes
 
 if TYPE_CHECKING:
@@ -34,8 +35,14 @@ if TYPE_CHECKING:
 LIMIT_BYTES = 16 * 2**30
 """A run folder's artifacts take no more than this: the longest unused are dropped, and made again when needed."""
 
-VALUES, ORDER = "/values", "/order"
-"""Suffixes of a matrix's kept values and of a module's permutation; keep masks stand under the plain path."""
+VALUES, ORDER, LOW, SCALES = "/values", "/order", "/low", "/scales"
+"""
+Suffixes: a matrix's kept values, a module's permutation, low-precision values and their scales; keep masks stand under
+the plain path.
+"""
+
+
+T = TypeVar("T")
 
 
 def path(folder: Path, key: str, what: str) -> Path:
@@ -57,13 +64,13 @@ def load_tensors(file: Path) -> dict[str, Tensor] | None:
 
 
 @dataclass(frozen=True)
-class Lazy(Mapping[str, "torch.Tensor"]):
-    """Tensors by name, each made when it is asked for."""
+class Lazy(Mapping[str, T]):
+    """What belongs to each name, made when it is asked for."""
 
     names: tuple[str, ...]
-    make: Callable[[str], Tensor]
+    make: Callable[[str], T]
 
-    def __getitem__(self, name: str) -> Tensor:
+    def __getitem__(self, name: str) -> T:
         if name not in self.names:
             raise KeyError(name)
         return self.make(name)
@@ -91,6 +98,10 @@ def save_state(file: Path, state: ModelState, note: Mapping[str, Any]) -> None:
     tensors = {name: pack(mask) for name, mask in state.keep_masks.items()}
     for name, weight in state.changed_weights.items():
         tensors[name + VALUES] = weight[state.keep_masks[name]].cpu()
+    for name, low in state.low_precision.items():
+        tensors[name + LOW] = low.values_OI.contiguous().cpu()
+        if low.scales_O is not None:
+            tensors[name + SCALES] = low.scales_O.cpu()
     tensors |= {name + ORDER: order.to(torch.int32).cpu() for name, order in state.permutations.items()}
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     with disk_problems(file):
@@ -113,8 +124,7 @@ def load_state(file: Path, dense: ModelState, pattern: Pattern) -> tuple[ModelSt
         return None
     shapes = {matrix.shape.path: (matrix.shape.rows, matrix.shape.cols) for matrix in dense.targets}
     names = frozenset(kept.keys())
-    sizes = {name: kept.get_slice(name).get_shape() for name in shapes if name in names}
-    if any(sizes.get(name) != [-(-rows * cols // 8)] for name, (rows, cols) in shapes.items()):
+    if not all(fits(kept, names, name, shape) for name, shape in shapes.items()):
         return None
     with contextlib.suppress(OSError):
         file.touch()
@@ -130,16 +140,30 @@ def load_state(file: Path, dense: ModelState, pattern: Pattern) -> tuple[ModelSt
         values = tensor(name + VALUES)
         return values.new_zeros(shapes[name]).masked_scatter_(keep_mask(name), values)
 
-    changed = tuple(name for name in shapes if name + VALUES in names)
+    def low(name: str) -> LowPrecision:
+        return LowPrecision(tensor(name + LOW), tensor(name + SCALES) if name + SCALES in names else None)
+
+    def having(suffix: str) -> tuple[str, ...]:
+        return tuple(name for name in shapes if name + suffix in names)
+
     orders = tuple(name.removesuffix(ORDER) for name in names if name.endswith(ORDER))
     state = replace(
         dense,
         pattern=pattern,
-        keep_masks=Lazy(tuple(shapes), keep_mask),
-        changed_weights=Lazy(changed, weight),
+        keep_masks=Lazy(having(""), keep_mask),
+        changed_weights=Lazy(having(VALUES), weight),
+        low_precision=Lazy(having(LOW), low),
         permutations=Lazy(orders, lambda name: tensor(name + ORDER).long()),
     )
     return state, note
+
+
+def fits(kept: Any, names: frozenset[str], name: str, shape: tuple[int, int]) -> bool:
+    """Whether a file holds a matrix of this shape: its mask, its low-precision values, or both."""
+    rows, cols = shape
+    wanted = {name: [-(-rows * cols // 8)], name + LOW: [rows, cols], name + SCALES: [rows]}
+    found = {each: kept.get_slice(each).get_shape() for each in wanted if each in names}
+    return bool(found) and all(found[each] == wanted[each] for each in found)
 
 
 def trim(newest: Path, limit: int = LIMIT_BYTES) -> None:

@@ -56,14 +56,15 @@ def reconstruction_errors(
 
 
 def comparable(nodes: Sequence[Node]) -> list[tuple[Node, Node]]:
-    """Pairs of one-stage states of one model that were asked for the same pattern and sparsity."""
+    """Pairs of states of one model, of one pruning stage each, that were asked for the same pattern and sparsity."""
 
     def asked(node: Node) -> tuple[str, str, str]:
         stage = node.stages[-1]
         return (node.model, str(stage.pattern), str(stage.sparsity))
 
+    pruned = [node for node in nodes if [stage.op for stage in node.stages] == ["prune"]]
     seeds = [seed for node in nodes if (seed := calibration_seed(node)) is not None]
-    single = [node for node in nodes if len(node.stages) == 1 and calibration_seed(node) in (None, *seeds[:1])]
+    single = [node for node in pruned if calibration_seed(node) in (None, *seeds[:1])]
     return [pair for pair in combinations(single, 2) if asked(pair[0]) == asked(pair[1])]
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .. import contamination, registry
-from ..accounting import VALUE_BYTES, byte_curve
-from ..contracts import GROUPS, FormatChoice, Pattern
+from ..accounting import byte_curve, values_of
+from ..contracts import GROUPS, VALUE_BYTES, FormatChoice, Pattern, pattern_of
 from ..corpora.text import read_files
 from ..models.anatomy import config_of
 from ..models.attention import attention_shape
@@ -28,7 +28,7 @@ from .variant import model_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..contracts import Cell, Info, MatrixShape, Text
+    from ..contracts import Cell, Info, MatrixShape, Text, Values
     from ..models.anatomy import Anatomy, Matrix
     from ..models.loading import LoadedModel
     from ..results.model import Results
@@ -54,6 +54,8 @@ def lock(results: Results) -> dict[str, object]:
 
 ALWAYS_CURVED = (("csr", {"index": "int32"}), ("csr", {"index": "int64"}))
 """Break-even curves that every report shows, because the question comes up in every study."""
+PATTERNED = ("nm", "bsr")
+"""Formats whose bytes depend on where the zeros are: their curves are of the state's own pattern."""
 
 
 def study_record(loaded: LoadedSpec) -> StudyRecord:
@@ -93,28 +95,32 @@ def matrix_records(matrices: Sequence[MatrixShape], targets: frozenset[str]) -> 
     )
 
 
-def curve_label(choice: FormatChoice, pattern: Pattern, permuted: bool = False) -> str:
-    """ "CSR, 32-bit indices", "2:4 packed" or "2:4 packed, permuted"."""
-    if choice.entry == "csr":
-        return f"CSR, {choice.params['index'].removeprefix('int')}-bit indices"
-    return choice.entry if not pattern.is_nm else f"{pattern} packed{', permuted' if permuted else ''}"
+def curve_label(choice: FormatChoice, pattern: Pattern, permuted: bool = False, values: Values | None = None) -> str:
+    """ "CSR, 32-bit indices", "BSR 8x8, 32-bit indices, int8", "2:4 packed" or "2:4 packed, permuted"."""
+    parts = [f"{pattern} packed" if pattern.is_nm else choice.entry]
+    if "index" in choice.params:
+        block = f" {choice.params['block']}" if "block" in choice.params else ""
+        parts = [choice.entry.upper() + block, f"{choice.params['index'].removeprefix('int')}-bit indices"]
+    return ", ".join([*parts, *(["permuted"] if permuted else []), *([values.dtype] if values else [])])
 
 
 def byte_curves(shapes: Sequence[MatrixShape], cells: Iterable[Cell], dtype: str) -> tuple[ByteCurve, ...]:
     """One curve for each compressed format of the study, and CSR in any case."""
-    wanted = {
-        (entry, str(params), "unstructured", False): (FormatChoice(entry, params), Pattern(), False)
+    wanted: dict[tuple[str, ...], tuple[FormatChoice, tuple[Pattern, bool, Values | None]]] = {
+        (entry, str(params), "unstructured", "", ""): (FormatChoice(entry, params), (Pattern(), False, None))
         for entry, params in ALWAYS_CURVED
     }
     for cell in cells:
         if cell.format.entry not in ("dense", "masked"):
-            pattern = cell.node.stages[-1].pattern
-            shown = Pattern() if cell.format.entry != "nm" else pattern
-            permuted = shown.is_nm and bool(cell.node.stages[-1].params.get("permute"))
-            wanted[cell.format.entry, str(cell.format.params), str(shown), permuted] = (cell.format, shown, permuted)
+            stages, pattern = cell.node.stages, pattern_of(cell.node.stages)
+            shown = pattern if cell.format.entry in PATTERNED and not pattern.unstructured else Pattern()
+            permuted = shown.is_nm and any(stage.params.get("permute") for stage in stages)
+            values = values_of(stages, cell.format, "")
+            key = (cell.format.entry, str(cell.format.params), str(shown), str(permuted or ""), values.dtype)
+            wanted[key] = (cell.format, (shown, permuted, values if values.dtype else None))
     return tuple(
-        byte_curve(shapes, choice, curve_label(choice, pattern, permuted), VALUE_BYTES[dtype], pattern, permuted)
-        for choice, pattern, permuted in wanted.values()
+        byte_curve(shapes, choice, curve_label(choice, *how), VALUE_BYTES[dtype], *how)
+        for choice, how in wanted.values()
     )
 
 
@@ -241,14 +247,16 @@ def entry_record(kind: str, info: Info) -> EntryRecord:
         result_version=info.result_version,
         traits=dict(info.traits),
         needs=info.needs,
+        constraints=tuple(map(str, info.constraints)),
     )
 
 
 def entries(spec: Spec, cells: Sequence[Cell]) -> tuple[EntryRecord, ...]:
     """Every registry entry that the study uses."""
     used: dict[tuple[str, str], None] = {}
+    kind_of = {"prune": "method", "quantize": "quantizer"}
     for cell in cells:
-        used |= {("method", stage.entry): None for stage in cell.node.stages}
+        used |= {(kind_of[stage.op], stage.entry): None for stage in cell.node.stages}
         chosen = [stage.params["allocation"]["use"] for stage in cell.node.stages if "allocation" in stage.params]
         used |= {("allocation", name): None for name in chosen}
         used["format", cell.format.entry] = None
@@ -256,7 +264,7 @@ def entries(spec: Spec, cells: Sequence[Cell]) -> tuple[EntryRecord, ...]:
     calibration = spec.data.calibration.source if spec.data.calibration else ()
     evaluation = [each.source for each in spec.data.evaluation]
     used |= {("corpus", source.partition(":")[0]): None for source in (*evaluation, *calibration)}
-    kinds = {kind: kind + "s" for kind in ("method", "format", "metric")}
+    kinds = {kind: kind + "s" for kind in ("method", "quantizer", "format", "metric")}
     kinds |= {"corpus": "corpora", "allocation": "allocation"}
     return tuple(entry_record(kind, registry.get(kinds[kind], name).INFO) for kind, name in used)
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .. import registry
+from ..accounting import values_of
 from ..results.model import CellRecord, Fallback, FormatRecord, StageRecord, VariantRecord
 from . import equivalence
 from .memory import peak_bytes, reset_peak
@@ -40,9 +41,20 @@ def stage_records(node: Node) -> tuple[StageRecord, ...]:
 
 def variant_record(cell: Cell) -> VariantRecord:
     """The cell as `results.json` names it."""
-    stages = stage_records(cell.node)
-    chosen = FormatRecord(entry=cell.format.entry, params=cell.format.params)
-    return VariantRecord(id=cell.variant, model=cell.node.model, stages=stages, format=chosen, replicate=cell.replicate)
+    return VariantRecord(
+        id=cell.variant,
+        model=cell.node.model,
+        stages=stage_records(cell.node),
+        format=FormatRecord(entry=cell.format.entry, params=cell.format.params),
+        replicate=cell.replicate,
+        values=low_precision_of(cell),
+    )
+
+
+def low_precision_of(cell: Cell) -> str:
+    """How the cell's format stores the weights of a quantised state; empty for values of the model's own type."""
+    values = values_of(cell.node.stages, cell.format, "")
+    return str(values) if values.dtype else ""
 
 
 def unfinished(cell: Cell, reason: str, seconds: float = 0.0) -> CellRecord:
@@ -157,7 +169,7 @@ def execute(
     samples: dict[str, Any] = dict(node.windows)
     model = prepared.dense.model if cell.is_reference else variant.model
     if fallback is None or fallback[0] != "not executed":
-        if not module.IN_PLACE:
+        if not variant.in_place:
             records += equivalence.measure(prepared, state, model)
         if cell.timed:
             timed, raw = timings(spec, prepared, cell, model, anchor, quick)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from .. import registry
-from ..contracts import FormatChoice
+from ..contracts import FormatChoice, pattern_of
 from ..models.blocks import device_of, head_path
-from ..planning import digest
+from ..planning import digest, parent_of
 from ..results.model import Measurement, Record
 from ..results.store import read_json, write_json
 from . import artifacts
@@ -21,6 +21,7 @@ from .behaviour import Behaviour, check_head, closing_pass, forward_hidden
 from .events import NodeStarted
 from .evidence import evidence_for
 from .pruning import Sight, prune
+from .quantizing import quantize
 from .sharing import passes, prune_side_by_side, shares
 from .variant import build
 
@@ -41,6 +42,7 @@ ENGINE_VERSION = 1
 """Raise it when the engine's own arithmetic changes numbers: everything cached is redone."""
 
 MASKED = FormatChoice("masked")
+STAGES = {"prune": prune, "quantize": quantize}
 
 
 class Note(Record):
@@ -92,25 +94,32 @@ def behaviour_key(spec: Spec, prepared: Prepared, node: Node, text: EvaluationSe
 
 
 def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[ModelState, Note]:
-    """The node's state and how it came about: from the run folder, or pruned now and kept there."""
+    """
+    The node's state and how it came about: from the run folder, or made now and kept there.
+
+    So is every state on the way to it: nodes that share their first stages share the work.
+    """
     if not node.stages:
         return prepared.dense, Note()
-    file = artifacts.path(folder, mask_key(prepared, node), "state")
-    kept = artifacts.load_state(file, prepared.dense, node.stages[-1].pattern)
+    file, pattern = artifacts.path(folder, mask_key(prepared, node), "state"), pattern_of(node.stages)
+    kept = artifacts.load_state(file, prepared.dense, pattern)
     if kept is not None:
         return kept[0], Note.model_validate(kept[1])
-    state, fallbacks = prepared.dense, dict[str, int]()
-    requested: tuple[float, ...] = ()
-    seconds, peak = 0.0, 0
-    for stage in node.stages:
-        made = prune(state, stage, sight_of(spec, prepared, stage, folder))
-        state, requested = made.state, made.requested
-        fallbacks = {what: fallbacks.get(what, 0) + made.fallbacks.get(what, 0) for what in fallbacks | made.fallbacks}
-        seconds, peak = seconds + made.seconds, max(peak, made.peak_memory_bytes or 0)
-    note = Note(requested=requested, fallbacks=fallbacks, seconds=seconds, peak_memory_bytes=peak or None)
-    artifacts.save_state(file, state, note.model_dump(mode="json"))
-    kept = artifacts.load_state(file, prepared.dense, state.pattern)  # reads matrices when asked: frees the memory
-    return (state if kept is None else kept[0]), note
+    stage = node.stages[-1]
+    before, known = state_of(spec, prepared, parent_of(spec, prepared.model, node), folder)
+    made = STAGES[stage.op](before, stage, sight_of(spec, prepared, stage, folder))
+    note = Note(
+        requested=made.requested or known.requested,
+        fallbacks={
+            what: known.fallbacks.get(what, 0) + made.fallbacks.get(what, 0)
+            for what in {**known.fallbacks, **made.fallbacks}
+        },
+        seconds=known.seconds + made.seconds,
+        peak_memory_bytes=max(known.peak_memory_bytes or 0, made.peak_memory_bytes or 0) or None,
+    )
+    artifacts.save_state(file, made.state, note.model_dump(mode="json"))
+    kept = artifacts.load_state(file, prepared.dense, pattern)  # reads matrices when asked: frees the memory
+    return (made.state if kept is None else kept[0]), note
 
 
 def share_passes(

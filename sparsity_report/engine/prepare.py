@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import registry
-from ..contracts import CorpusRequest, ModelRequest
+from ..contracts import CorpusRequest, ModelRequest, own_params
 from ..curation import curate
 from ..errors import EnvironmentProblem, Problem, SpecError
 from ..models.anatomy import anatomy
@@ -18,7 +18,6 @@ from ..planning import digest, first_calibration
 from ..spec.model import Curation
 from ..windows import QUICK_WINDOWS, cut, draw, encode, resolve_length
 from . import harness
-from .pruning import own_params
 from .state import ModelState, targeted
 from .structure import zeros_by_parameter
 
@@ -183,7 +182,7 @@ def fingerprints(cells: Sequence[Cell], studied: ModelRequest) -> dict[str, str]
         digest(stage.params): method.fingerprint(own_params(method, stage.params), studied)
         for cell in cells
         for stage in cell.node.stages
-        if hasattr(method := registry.get("methods", stage.entry), "fingerprint")
+        if stage.op == "prune" and hasattr(method := registry.get("methods", stage.entry), "fingerprint")
     }
 
 

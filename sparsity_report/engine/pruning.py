@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from .. import registry
+from ..contracts import own_params
 from ..counting import group_count, matrix_counts
+from ..errors import SparsityReportError
 from ..permutation import find
 from ..selection import keep_masks
 from ..tasks import Outcome, Task
@@ -166,17 +168,22 @@ class Job:
         return [Outcome(keep_mask) for keep_mask in masks]
 
     def _extended(self, state: ModelState, matrices: Sequence[Matrix], outcomes: Sequence[Outcome]) -> ModelState:
-        masks, changed = dict(state.keep_masks), dict(state.changed_weights)
+        masks, changed, low = dict(state.keep_masks), dict(state.changed_weights), dict(state.low_precision)
         for matrix, outcome in zip(matrices, outcomes, strict=True):
-            path = matrix.shape.path
-            masks[path] = outcome.keep_mask
-            if outcome.weight_OI is not None:
-                changed[path] = outcome.weight_OI
-            elif path in changed:  # an earlier stage's weights: what this one prunes of them is 0 as well
-                changed[path] = changed[path].masked_fill(~outcome.keep_mask, 0.0)
+            path, keep_mask, weight_OI = matrix.shape.path, outcome.keep_mask, outcome.weight_OI
+            if path in masks:  # what an earlier stage has pruned stays pruned
+                keep_mask = keep_mask & masks[path].to(keep_mask.device)
+            if path in low:
+                if weight_OI is not None:
+                    raise SparsityReportError(f"{self.stage.entry} changes weights that were quantised before")
+                low[path] = low[path].masked(keep_mask)
+            elif weight_OI is not None or path in changed:
+                weight_OI = changed[path] if weight_OI is None else weight_OI
+                changed[path] = weight_OI.masked_fill(~keep_mask.to(weight_OI.device), 0.0)
+            masks[path] = keep_mask
             for what, count in outcome.fallbacks.items():
                 self.fallbacks[what] = self.fallbacks.get(what, 0) + count
-        return replace(state, keep_masks=masks, changed_weights=changed)
+        return replace(state, keep_masks=masks, changed_weights=changed, low_precision=low)
 
 
 def by_module(matrices: Sequence[Matrix]) -> list[list[Matrix]]:
@@ -199,14 +206,6 @@ def reordered(task: Task, order_I: Tensor) -> Task:
         )
     gradient = None if task.gradient_OI is None else task.gradient_OI[:, order_I]
     return replace(task, statistics=seen, gradient_OI=gradient)
-
-
-def own_params(module: ModuleType, given: Mapping[str, Any]) -> Params:
-    """The entry's own parameters among a stage's."""
-    params: Params = module.Params.model_validate(
-        {name: value for name, value in given.items() if name in module.Params.model_fields}
-    )
-    return params
 
 
 def counts_of(state: ModelState, stage: Stage, sight: Sight) -> dict[str, int]:
@@ -233,7 +232,7 @@ def told(job: Job, state: ModelState, seconds: float) -> Pruned:
     stage = job.stage
     requested = (job.counts[matrix.shape.path] / matrix.shape.numel for matrix in state.targets)
     return Pruned(
-        replace(state, pattern=stage.pattern),
+        replace(state, pattern=stage.pattern if state.pattern.unstructured else state.pattern),
         () if job.together or stage.sparsity is None else tuple(requested),
         job.fallbacks,
         seconds,

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..contracts import Node
+    from ..models.anatomy import Matrix
     from ..spec.model import Spec
     from .comparison import Errors
     from .prepare import Prepared
+    from .state import ModelState
 
 
 def fallback_records(fallbacks: dict[str, int]) -> tuple[Fallback, ...]:
@@ -36,6 +38,12 @@ def record_file(folder: Path, prepared: Prepared, node: Node, errors: bool) -> P
     """By what the numbers depend on, so that it never goes stale."""
     seen = next((each.windows.token_ids_sha256 for each in prepared.calibration.values()), "") if errors else ""
     return folder / "nodes" / f"{digest([mask_key(prepared, node), seen])[:16]}.record.json"
+
+
+def pruned_share(state: ModelState, matrix: Matrix) -> float:
+    """The fraction of a matrix that masks remove; 0 where a state was only quantised."""
+    keep_mask = state.keep_masks.get(matrix.shape.path)
+    return 0.0 if keep_mask is None else int((~keep_mask).sum()) / keep_mask.numel()
 
 
 def node_records(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: Path) -> dict[str, NodeRecord]:
@@ -57,7 +65,7 @@ def node_records(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: 
         errors = reconstruction_errors(prepared.dense, bare, prepared.blocks, calibration.windows.ids)
     for node in missing:
         state, note = states[node.key]
-        pruned = [~state.keep_masks[matrix.shape.path] for matrix in state.targets]
+        removed = [pruned_share(state, matrix) for matrix in state.targets]
         pairs = errors.get(node.key, ())
         total = sum(whole for _, whole in pairs)
         record = found[node.key] = NodeRecord(
@@ -65,7 +73,7 @@ def node_records(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: 
             model=node.model,
             stages=stage_records(node),
             requested=note.requested,
-            sparsity=tuple(int(removed.sum()) / removed.numel() for removed in pruned),
+            sparsity=tuple(removed),
             reconstruction_error=tuple(error / whole if whole else None for error, whole in pairs),
             reconstruction_total=sum(error for error, _ in pairs) / total if total else None,
             seconds=round(note.seconds, 3),

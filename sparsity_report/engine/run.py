@@ -130,13 +130,15 @@ def reason_of(problem: Exception) -> str:
 
 
 def label(node: Node) -> str:
-    """ "magnitude global 30 %", "wanda 2:4", "given" or "dense"."""
+    """ "magnitude global 30 %", "wanda 2:4", "magnitude layer 50 % + rtn 8", "given" or "dense"."""
     return " + ".join(map(stage_label, node.stages)) or "dense"
 
 
 def stage_label(stage: Stage) -> str:
     words = [stage.entry]
-    if stage.pattern.is_nm:
+    if stage.op == "quantize":
+        words += map(str, stage.params.values())
+    elif stage.pattern.is_nm:
         words.append(str(stage.pattern))
     elif stage.sparsity is not None:
         words += [stage.scope, f"{float(stage.sparsity) * 100:g} %"]

@@ -33,6 +33,8 @@ LIMIT_BYTES = 2**30
 
 def shares(stage: Stage) -> bool:
     """Whether all that the stage looks at are inputs of the dense model."""
+    if stage.op != "prune":
+        return False
     needs = registry.get("methods", stage.entry).NEEDS
     dense = stage.params.get("propagate") == "dense" and stage.params.get("within_block") != "in-order"
     return bool(needs) and "gradient" not in needs and dense

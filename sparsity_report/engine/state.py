@@ -1,5 +1,5 @@
 """
-What differs from the dense model: keep masks, changed weights, reordered in_features, and nothing more.
+What differs from the dense model: keep masks, changed or low-precision weights, reordered in_features; nothing more.
 
 The dense weights stay where they are; a state is cheap to keep and to throw away.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import torch
 
 from ..contracts import Pattern
 from ..errors import Problem, SpecError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
 
+    from ..low_precision import LowPrecision
     from ..spec.model import Target
 
 
@@ -33,8 +36,8 @@ class ModelState:
     A node's model: the dense one, with what its stages changed.
 
     keep_masks (O, I) are True where kept; changed_weights (O, I) hold the weights that a method updated, 0 where
-    pruned; both by matrix path. permutations (I,) by module path are the orders of in_features in which a pattern N:M
-    holds.
+    pruned; low_precision holds, instead, what a quantize stage left; all by matrix path. permutations (I,) by module
+    path are the orders of in_features in which a pattern N:M holds.
     """
 
     model: Module
@@ -43,14 +46,21 @@ class ModelState:
     pattern: Pattern = UNSTRUCTURED
     keep_masks: Mapping[str, Tensor] = field(default_factory=dict)
     changed_weights: Mapping[str, Tensor] = field(default_factory=dict)
+    low_precision: Mapping[str, LowPrecision] = field(default_factory=dict)
     permutations: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def differs(self, path: str) -> bool:
+        """Whether a stage has changed the matrix."""
+        return path in self.keep_masks or path in self.low_precision
 
     def weight_OI(self, matrix: Matrix) -> Tensor:
         """The matrix as this state has it, canonical (O, I); pruned weights are +0."""
         path = matrix.shape.path
-        if path in self.changed_weights:
-            return self.changed_weights[path].to(read(self.model, matrix).device)
         weight = read(self.model, matrix).detach()
+        if path in self.low_precision:
+            return self.low_precision[path].weight_OI(weight.dtype).to(weight.device)
+        if path in self.changed_weights:
+            return self.changed_weights[path].to(weight.device)
         if path not in self.keep_masks:
             return weight
         return weight.masked_fill(~self.keep_masks[path].to(weight.device), 0.0)
@@ -59,7 +69,7 @@ class ModelState:
         """A whole module's weight as this state has it, (O, I): slices of a fused projection put together."""
         parts = [matrix for matrix in self.anatomy.matrices if matrix.module == path]
         weight = anatomies.module_weight_OI(self.model.get_submodule(path)).detach()
-        if not any(matrix.shape.path in self.keep_masks for matrix in parts):
+        if not any(self.differs(matrix.shape.path) for matrix in parts):
             return weight
         if len(parts) == 1:
             return self.weight_OI(parts[0])
@@ -67,6 +77,18 @@ class ModelState:
         for matrix in parts:
             whole[rows_of(matrix)] = self.weight_OI(matrix)
         return whole
+
+    def module_values(self, path: str) -> tuple[Tensor, Tensor | None]:
+        """What a format stores of a module: values (O, I), and row scales (O,) where a quantize stage left them."""
+        parts = [matrix for matrix in self.anatomy.matrices if matrix.module == path]
+        if not all(matrix.shape.path in self.low_precision for matrix in parts):
+            return self.module_weight_OI(path), None
+        weight = anatomies.module_weight_OI(self.model.get_submodule(path))
+        stored = [self.low_precision[matrix.shape.path] for matrix in parts]
+        order = torch.cat([rows_of(matrix) for matrix in parts]).argsort()
+        values_OI = torch.cat([each.values_OI for each in stored])[order].to(weight.device)
+        scales = [each.scales_O for each in stored if each.scales_O is not None]
+        return values_OI, torch.cat(scales)[order].to(weight.device) if scales else None
 
 
 def targeted(anatomy: Anatomy, target: Target) -> tuple[Matrix, ...]:

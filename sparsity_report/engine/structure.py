@@ -52,7 +52,7 @@ def group_zeros(state: ModelState, dense_zeros: dict[str, int]) -> tuple[dict[st
         weight_OI = state.weight_OI(matrix)
         now = weight_OI.numel() - int(weight_OI.count_nonzero())
         in_target += now
-        if matrix.shape.path in state.keep_masks:
+        if state.differs(matrix.shape.path):
             before = _dense_zeros(state, matrix)
             zeros[matrix.shape.group] += now - before
     return zeros, in_target

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from ..accounting import VALUE_BYTES
+from ..contracts import VALUE_BYTES
 from ..hardware import roofline
 from ..hardware.roofline import Weights
 from ..models.anatomy import config_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from torch import Tensor, nn
 
@@ -23,11 +23,16 @@ if TYPE_CHECKING:
     from .state import ModelState
 
 
+MASKED = "masked"
+"""The format that shows a state's weights in the model's own type, whatever they are stored in elsewhere."""
+
+
 class FormattedLinear(nn.Module):
     """
     x Wᵀ + bias for x of shape (…, I), where W is held in a format's tensors and in nothing else.
 
-    `order_I` is the order of in_features in which the pattern holds, where that is not the model's own.
+    `weight_OI` are W's values as the state holds them, which `scales_O` belong to where they are int8 codes. `order_I`
+    is the order of in_features in which the pattern holds, where that is not the model's own.
     """
 
     def __init__(
@@ -37,13 +42,39 @@ class FormattedLinear(nn.Module):
         choice: FormatChoice,
         pattern: Pattern,
         order_I: Tensor | None = None,
+        scales_O: Tensor | None = None,
+    ) -> None:
+        module = registry.get("formats", choice.entry)
+        tensors = module.encode(weight_OI, pattern, module.Params.model_validate(choice.params), order_I)
+        tensors |= {} if scales_O is None else {"scales": scales_O}
+        self._hold(tensors, (weight_OI.shape[0], weight_OI.shape[1]), bias, choice, pattern)
+
+    @classmethod
+    def of(
+        cls,
+        tensors: dict[str, Tensor],
+        shape: tuple[int, int],
+        bias: Tensor | None,
+        choice: FormatChoice,
+        pattern: Pattern,
+    ) -> Self:
+        """A layer over tensors that are encoded already, its scales among them."""
+        layer = cls.__new__(cls)
+        layer._hold(tensors, shape, bias, choice, pattern)
+        return layer
+
+    def _hold(
+        self,
+        tensors: dict[str, Tensor],
+        shape: tuple[int, int],
+        bias: Tensor | None,
+        choice: FormatChoice,
+        pattern: Pattern,
     ) -> None:
         super().__init__()
-        module = registry.get("formats", choice.entry)
-        self.entry, self.pattern, self.product = choice.entry, pattern, module.apply
-        self.shape = (weight_OI.shape[0], weight_OI.shape[1])
-        params = module.Params.model_validate(choice.params)
-        for component, tensor in module.encode(weight_OI, pattern, params, order_I).items():
+        self.entry, self.params, self.pattern, self.shape = choice.entry, choice.params, pattern, shape
+        self.product = registry.get("formats", choice.entry).apply
+        for component, tensor in tensors.items():
             self.register_buffer(component, tensor)
         self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
 
@@ -57,11 +88,19 @@ class FormattedLinear(nn.Module):
 
 @dataclass(frozen=True)
 class Variant:
-    """An executable model; by path of each targeted module, its weight's tensors and the weights it multiplies."""
+    """
+    An executable model; by path of each targeted module, its weight's tensors and the weights it multiplies.
+
+    `in_place`: every weight is an ordinary dense parameter of its layer.
+    """
 
     model: nn.Module
     tensors: dict[str, dict[str, Tensor]]
     executed: dict[str, int]
+
+    @property
+    def in_place(self) -> bool:
+        return not any(isinstance(self.model.get_submodule(path), FormattedLinear) for path in self.tensors)
 
 
 def with_weight(original: nn.Module, weight_OI: Tensor) -> nn.Module:
@@ -76,13 +115,14 @@ def build(state: ModelState, choice: FormatChoice) -> Variant:
     entry = registry.get("formats", choice.entry)
     variant = Variant(shared_copy(state.model).eval(), {}, {})
     for path in dict.fromkeys(matrix.module for matrix in state.targets):
-        original, weight_OI = state.model.get_submodule(path), state.module_weight_OI(path)
-        if entry.IN_PLACE:
-            layer = with_weight(original, weight_OI)
+        original, (weight_OI, scales_O) = state.model.get_submodule(path), state.module_values(path)
+        plain = weight_OI.dtype == original.weight.dtype and scales_O is None
+        if entry.IN_PLACE and (plain or choice.entry == MASKED):
+            layer = with_weight(original, weight_OI if plain else state.module_weight_OI(path))
             variant.tensors[path] = {"dense": layer.get_parameter("weight")}
         else:
             order_I = state.permutations.get(path)
-            layer = FormattedLinear(weight_OI, original.bias, choice, state.pattern, order_I)  # type: ignore[arg-type]  # a Tensor or None
+            layer = FormattedLinear(weight_OI, original.bias, choice, state.pattern, order_I, scales_O)  # type: ignore[arg-type]  # a Tensor or None
             variant.tensors[path] = dict(layer.named_buffers())
         values = variant.tensors[path].get("values")
         variant.executed[path] = values.numel() if entry.SKIPS_ZEROS and values is not None else weight_OI.numel()

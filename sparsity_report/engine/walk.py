@@ -37,8 +37,8 @@ AT_ONCE_BYTES = 2**30
 def block_of(state: ModelState, source: BlockSource, index: int) -> nn.Module:
     """Block `index` with the state's weights."""
     path, block = source.path(index), shared_copy(source.block(index))
-    pruned = {matrix.module for matrix in state.targets if matrix.shape.path in state.keep_masks}
-    for module in sorted(pruned):
+    changed = {matrix.module for matrix in state.targets if state.differs(matrix.shape.path)}
+    for module in sorted(changed):
         if module.startswith(f"{path}."):
             name = module.removeprefix(f"{path}.")
             block.set_submodule(name, with_weight(block.get_submodule(name), state.module_weight_OI(module)))

@@ -147,10 +147,11 @@ def measured(weight_OI: Tensor, pattern: Pattern, params: Params, permutation_I:
         if module.fallback(device, dtype, [tensors]) is None:
             encoded[name] = tensors
     shape = (weight_OI.shape[0], weight_OI.shape[1])
+    computes_in = weight_OI.dtype if weight_OI.is_floating_point() else torch.float32
     seconds: dict[str, list[float]] = {name: [] for name in encoded}
     with torch.inference_mode():
         for tokens in params.tokens:
-            x = torch.ones(tokens, shape[1], dtype=weight_OI.dtype, device=weight_OI.device)
+            x = torch.ones(tokens, shape[1], dtype=computes_in, device=weight_OI.device)
             for name, times in _interleaved(encoded, shape, pattern, x).items():
                 seconds[name].append(statistics.median(times))
     entry = min(seconds, key=lambda name: sum(map(math.log, seconds[name])))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contracts import Info, NoParams, Pattern
+from ._values import finished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +96,7 @@ def apply(
     import torch
 
     if x.device.type != "cpu":
-        return torch.nn.functional.linear(x, decode(tensors, shape, pattern), bias)
+        return finished(torch.nn.functional.linear(x, decode(tensors, shape, pattern).to(x.dtype)), tensors, x, bias)
     from ..kernels import operators
 
     y: Tensor = operators.BITMASK(

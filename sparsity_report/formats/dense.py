@@ -1,10 +1,15 @@
-"""Dense: every weight stored, every weight multiplied. The reference of every comparison."""
+"""
+Dense: every weight stored, every weight multiplied. The reference of every comparison.
+
+Low-precision values are stored as they are; each call widens them to x's type and multiplies densely.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ..contracts import Info, NoParams, Pattern
+from ._values import finished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +55,13 @@ def apply(
 ) -> Tensor:
     import torch
 
-    return torch.nn.functional.linear(x, tensors["dense"], bias)
+    if tensors["dense"].dtype == x.dtype and "scales" not in tensors:
+        return torch.nn.functional.linear(x, tensors["dense"], bias)
+    return finished(torch.nn.functional.linear(x, tensors["dense"].to(x.dtype)), tensors, x, bias)
 
 
 def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
-    return None
+    unpacked = sum(str(tensors["dense"].dtype) != f"torch.{dtype}" for tensors in layers)
+    if not unpacked:
+        return None
+    return ("unpacked", f"each call widens the values to {dtype}, then multiplies densely", unpacked)

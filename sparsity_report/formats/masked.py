@@ -1,4 +1,7 @@
-"""Masked: zeros in place. Dense bytes and dense products; only the values differ (simulated sparsity)."""
+"""
+Masked: zeros in place. Dense bytes and dense products; only the values differ (simulated sparsity, and of a quantised
+state simulated precision).
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contracts import Info, NoParams, Pattern
+from ._values import finished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,8 +166,11 @@ def apply(
             x, tensors["values"], tensors["positions"], tensors.get("scales"), bias, pattern.n, pattern.m
         )
         return y
-    weight_OI = tensors["semi_structured"] if "semi_structured" in tensors else unpack(tensors, shape, pattern)
-    return torch.nn.functional.linear(x, weight_OI, bias)
+    if "semi_structured" in tensors:
+        product = torch.nn.functional.linear(x, tensors["semi_structured"])
+    else:
+        product = torch.nn.functional.linear(x, unpack(tensors, shape, pattern).to(x.dtype))
+    return finished(product, tensors, x, bias)
 
 
 def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..accounting import VALUE_BYTES
+from ..contracts import VALUE_BYTES
 from ..metrics import roofline as family
 from ..metrics._record import record
 from . import roofline

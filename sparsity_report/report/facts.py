@@ -158,7 +158,7 @@ def size_ratio(results: Results, cell: CellRecord, over: str = "model") -> float
 def curve_of(model: ModelRecord, cell: CellRecord) -> ByteCurve | None:
     """The byte curve of the cell's format."""
     for curve in model.byte_curves:
-        if curve.format.entry == cell.variant.format.entry and curve.format.params == cell.variant.format.params:
+        if curve.format == cell.variant.format and curve.values == cell.variant.values:
             return curve
     return None
 

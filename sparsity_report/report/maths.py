@@ -58,7 +58,7 @@ EQUATIONS = {
     "break_even": Equation(
         r"B_{\mathrm{CSR}} < B_{\mathrm{dense}} \quad\Longleftrightarrow\quad "
         r"S \;>\; \dfrac{b_{\mathrm{idx}}}{b + b_{\mathrm{idx}}} + "
-        r"\dfrac{(O + 1)\, b_{\mathrm{idx}}}{O \, I \, (b + b_{\mathrm{idx}})}",
+        r"\dfrac{(O + 1)\, b_{\mathrm{ptr}}}{O \, I \, (b + b_{\mathrm{idx}})}",
         "C S R is smaller than dense exactly when the sparsity exceeds the bytes of an index over those of a value and "
         "an index, plus a small term for the row pointers",
     ),

@@ -45,6 +45,9 @@ FORMATS = {
     "masked": Mark(ORANGE, "////", "s"),
     "csr": Mark(GREEN, "\\\\\\\\", "^"),
     "nm": Mark(PURPLE, "xxxx", "D"),
+    "csc": Mark("#117733", "....", "<"),
+    "bsr": Mark("#882255", "++", "h"),
+    "semi-structured": Mark("#6B6B00", "xx", "d"),
     "bitmask": Mark(SKY, "----", "v"),
     "block": Mark(VERMILION, "++++", "P"),
 }

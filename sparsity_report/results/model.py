@@ -66,6 +66,8 @@ class VariantRecord(Record):
     stages: tuple[StageRecord, ...] = ()
     format: FormatRecord
     replicate: int = 0
+    values: str = ""
+    """How the format stores the weights of a quantised state; empty for values of the model's own type."""
 
 
 class Fallback(Record):
@@ -147,6 +149,8 @@ class ByteCurve(Record):
     break_even: float | None = None
     """Sparsity from which the format is smaller than dense; null where no sparsity below 1 is."""
     unavailable: str = ""
+    values: str = ""
+    """How a quantised state's weights are stored ("int8 with row scales"); empty for values of the model's own type."""
 
 
 class ModelRecord(Record):
@@ -392,7 +396,7 @@ class SpecRecord(Record):
 class EntryRecord(Record):
     """A method, format or metric that the study used: what the report needs to define and cite it."""
 
-    kind: Literal["method", "format", "metric", "corpus", "model_source", "allocation"]
+    kind: Literal["method", "format", "metric", "corpus", "model_source", "allocation", "quantizer"]
     name: str
     summary: str
     equation: str = ""
@@ -402,6 +406,8 @@ class EntryRecord(Record):
     traits: dict[str, str] = {}
     needs: tuple[str, ...] = ()
     """What it reads of the model beside its weights; results of older versions do not say."""
+    constraints: tuple[str, ...] = ()
+    """What a format's products on other devices than a CPU take, a sentence each."""
 
 
 class QuantityRecord(Record):

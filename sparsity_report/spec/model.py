@@ -10,7 +10,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    Tag,
+    WithJsonSchema,
+)
 
 SPEC_VERSION = 1
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$|^$"
@@ -191,11 +200,9 @@ def as_format(value: object) -> object:
 FormatOrName = Annotated[Format, BeforeValidator(as_format, json_schema_input_type=str | Format)]
 
 
-class Variant(Table):
-    """The product of its lists. Dense is implicit. A pattern N:M implies its sparsity."""
+class StageKeys(Table):
+    """What a pruning stage may say about itself beside its method."""
 
-    id: str = Field(default="", pattern=NAME)
-    method: OneOrMany[str]
     scope: Scope | None = None
     """By default the method's own."""
     allocation: str = "uniform"
@@ -209,12 +216,69 @@ class Variant(Table):
     calibration: CalibrationOverride | None = None
     sparsity: OneOrMany[Exact] | None = None
     pattern: OneOrMany[str] = ("unstructured",)
-    format: OneOrMany[FormatOrName]
     seed: int | None = Field(default=None, ge=0)
     compat: Literal["exact", "reference"] = "exact"
     """"reference" reproduces the papers' own counting rule (`<=` a threshold) instead of exact counts."""
+
+
+class PruneStep(StageKeys):
+    """`{ prune = "sparsegpt", sparsity = 0.5 }`: the product of its lists. A pattern N:M implies its sparsity."""
+
+    prune: OneOrMany[str]
+
+
+class QuantizeStep(Table):
+    """`{ quantize = "rtn", bits = [8, 4] }`: beside the quantizer stand its own parameters, and lists multiply."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    quantize: OneOrMany[str]
+
+    @property
+    def given(self) -> dict[str, tuple[Any, ...]]:
+        """The parameters as lists of what they are to be."""
+        every = self.model_extra or {}
+        return {key: value if isinstance(value, tuple) else (value,) for key, value in every.items()}
+
+
+def op_of(value: Any) -> str:
+    """Which step a table is; in brackets, so that no key is called so."""
+    given = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    return "<quantize>" if "quantize" in given else "<prune>"
+
+
+Step = Annotated[
+    Annotated[PruneStep, Tag("<prune>")] | Annotated[QuantizeStep, Tag("<quantize>")], Discriminator(op_of)
+]
+
+
+class Variant(StageKeys):
+    """
+    The product of its lists. Dense is implicit.
+
+    Either one pruning stage, `method` with its keys beside it, or `step`, an array of stages in the order in which they
+    are carried out.
+    """
+
+    id: str = Field(default="", pattern=NAME)
+    method: OneOrMany[str] | None = None
+    step: Annotated[tuple[Step, ...], Field(min_length=1)] | None = None
+    format: OneOrMany[FormatOrName]
     params: dict[str, dict[str, Any]] = {}
     """Entries' own parameters, by the entry's name."""
+
+    @property
+    def steps(self) -> tuple[PruneStep | QuantizeStep, ...]:
+        """The stages; the short form is one of them."""
+        if self.step is not None:
+            return self.step
+        if self.method is None:
+            return ()
+        keys = {name: getattr(self, name) for name in StageKeys.model_fields}
+        return (PruneStep.model_construct(prune=self.method, **keys),)
+
+    @property
+    def quantises(self) -> bool:
+        return any(isinstance(step, QuantizeStep) for step in self.steps)
 
 
 class Latency(Table):

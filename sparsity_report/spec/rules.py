@@ -7,6 +7,7 @@ Everything goes through the registry's torch-free heads; nothing is loaded, down
 from __future__ import annotations
 
 import fnmatch
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from ..contracts import Pattern
 from ..counting import refuses
 from ..hardware import machines as table
 from .findings import Finding, from_pydantic, written
+from .model import QuantizeStep, StageKeys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..contracts import Cell
     from .locate import Loc
-    from .model import Expect, Format, Spec, Variant
+    from .model import Expect, Format, PruneStep, Spec, Variant
 
 SCAN = "nll_increase"
 """What the sensitivity scan measures, block by block."""
@@ -37,10 +39,22 @@ def findings(spec: Spec) -> tuple[Finding, ...]:
     found = [*duplicates(spec), *metrics(spec), *texts(spec), *machines(spec)]
     for number, each in enumerate(spec.variant):
         found += variant(each, ("variant", number))
-        found += calibrated(spec, each, ("variant", number))
+        for step, loc in pruning_steps(each, ("variant", number)):
+            found += calibrated(spec, step, loc)
     for number, expect in enumerate(spec.expect):
         found += expectation(spec, expect, ("expect", number))
     return tuple(found) or tuple(unmatched(spec))
+
+
+def pruning_steps(each: Variant, loc: Loc) -> list[tuple[PruneStep, Loc]]:
+    """The variant's pruning stages and where their keys stand: in a step, or beside `method`."""
+    found = [(step, loc if each.step is None else (*loc, "step", place)) for place, step in enumerate(each.steps)]
+    return [(step, place) for step, place in found if not isinstance(step, QuantizeStep)]
+
+
+def method_key(loc: Loc) -> str:
+    """What names the method there."""
+    return "prune" if "step" in loc else "method"
 
 
 def unknown(kind: str, what: str, name: str, loc: Loc) -> Iterator[Finding]:
@@ -132,11 +146,12 @@ def texts(spec: Spec) -> Iterator[Finding]:
         yield from corpus(each.source, each.split, ("data", "evaluation", number))
     for number, source in enumerate(calibration.source if calibration else ()):
         yield from corpus(source, calibration.split if calibration else "", ("data", "calibration"), number)
-    for place, variant in enumerate(spec.variant):
-        if variant.calibration is not None and variant.calibration.source is not None:
-            split = variant.calibration.split or (calibration.split if calibration else "")
-            for number, source in enumerate(variant.calibration.source):
-                yield from corpus(source, split, ("variant", place, "calibration"), number)
+    steps = [found for place, each in enumerate(spec.variant) for found in pruning_steps(each, ("variant", place))]
+    for step, loc in steps:
+        if step.calibration is not None and step.calibration.source is not None:
+            split = step.calibration.split or (calibration.split if calibration else "")
+            for number, source in enumerate(step.calibration.source):
+                yield from corpus(source, split, (*loc, "calibration"), number)
 
 
 def corpus(source: str, split: str, table: Loc, number: int | None = None) -> Iterator[Finding]:
@@ -166,9 +181,9 @@ def brings_counts(method: str) -> bool:
     return bool(getattr(registry.get("methods", method), "BRINGS_COUNTS", False))
 
 
-def calibrated(spec: Spec, each: Variant, loc: Loc) -> Iterator[Finding]:
+def calibrated(spec: Spec, each: PruneStep, loc: Loc) -> Iterator[Finding]:
     """What needs calibration gets it, and what is said about calibration has an effect."""
-    known = [name for name in each.method if name in registry.names("methods")]
+    known = [name for name in each.prune if name in registry.names("methods")]
     needing = [name for name in known if registry.get("methods", name).NEEDS]
     rule = each.allocation in registry.names("allocation") and registry.get("allocation", each.allocation).NEEDS
     if spec.data.calibration is None:
@@ -189,22 +204,67 @@ def calibrated(spec: Spec, each: Variant, loc: Loc) -> Iterator[Finding]:
 
 
 def variant(each: Variant, loc: Loc) -> Iterator[Finding]:
-    for number, name in enumerate(each.method):
-        yield from unknown("methods", "method", name, (*loc, "method", number))
-    patterns, wrong = parse_patterns(each, loc)
-    yield from wrong
-    yield from amounts(each, patterns, loc)
-    yield from combinations(each, patterns, loc)
-    yield from spread(each, patterns, loc)
+    yield from one_form(each, loc)
+    states: list[Pattern] = [Pattern()]
+    for step, place in pruning_steps(each, loc):
+        patterns, wrong = parse_patterns(step, place)
+        yield from wrong
+        yield from pruned(step, patterns, place)
+        states = [state if not state.unstructured else pattern for state in states for pattern in patterns]
+    for number, own in enumerate(each.steps):
+        if isinstance(own, QuantizeStep):
+            yield from quantized(each, own, number, (*loc, "step", number))
     for number, choice in enumerate(each.format):
-        yield from storage(choice, patterns, (*loc, "format", number))
+        yield from storage(choice, states, (*loc, "format", number), quantises=each.quantises)
     yield from parameters(each, (*loc, "params"))
 
 
-def combinations(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+def one_form(each: Variant, loc: Loc) -> Iterator[Finding]:
+    """A variant has one stage, its keys beside `method`, or an array of them, their keys inside."""
+    if each.method is None and each.step is None:
+        hint = 'or step = [{ prune = "magnitude", sparsity = 0.5 }, { quantize = "rtn" }]'
+        yield Finding((*loc, "method"), "is missing", hint)
+    if each.step is not None:
+        beside = [name for name in ("method", *StageKeys.model_fields) if name in each.model_fields_set]
+        yield from (Finding((*loc, name), "stands beside step", f"move {name} into a step") for name in beside)
+
+
+def pruned(step: PruneStep, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+    """One pruning stage by itself."""
+    for number, name in enumerate(step.prune):
+        yield from unknown("methods", "method", name, (*loc, method_key(loc), number))
+    yield from amounts(step, patterns, loc)
+    yield from combinations(step, patterns, loc)
+    yield from spread(step, patterns, loc)
+
+
+def quantized(each: Variant, step: QuantizeStep, place: int, loc: Loc) -> Iterator[Finding]:
+    """A quantizer that exists, parameters that it knows, and nothing after it that would undo it."""
+    if "prune" in step.given:
+        yield Finding((*loc, "prune"), "a step prunes or quantizes", "make two steps of it, in their order")
+    given = {key: values for key, values in step.given.items() if key != "prune"}
+    for number, name in enumerate(step.quantize):
+        wrong = tuple(unknown("quantizers", "quantizer", name, (*loc, "quantize", number)))
+        yield from wrong
+        if not wrong:
+            params = registry.get("quantizers", name).Params
+            for values in product(*given.values()):
+                yield from valid(params, dict(zip(given, values, strict=True)), loc)
+    for later, after in enumerate(each.steps[place + 1 :], start=place + 1):
+        spot = (*loc[:-1], later)
+        if isinstance(after, QuantizeStep):
+            yield Finding(spot, "quantizes what is quantized already", "one of the two steps is enough")
+            continue
+        for name in after.prune:
+            if name in registry.names("methods") and not hasattr(registry.get("methods", name), "score"):
+                message = f"{name!r} changes weights, which then are no longer quantized"
+                yield Finding((*spot, "prune"), message, "prune first, then quantize")
+
+
+def combinations(each: PruneStep, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
     """A method, a pattern and a scope that make no sense together are refused by name."""
     found: dict[str, None] = {}
-    for name in each.method:
+    for name in each.prune:
         if name not in registry.names("methods"):
             continue
         module = registry.get("methods", name)
@@ -214,7 +274,7 @@ def combinations(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[F
     yield from (Finding(loc, reason) for reason in found)
 
 
-def spread(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+def spread(each: PruneStep, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
     """An allocation spreads a sparsity over matrices; a permutation serves N:M."""
     wrong = tuple(unknown("allocation", "allocation", each.allocation, (*loc, "allocation")))
     yield from wrong
@@ -227,7 +287,7 @@ def spread(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding
         yield Finding((*loc, "allocation"), message, 'leave out one of them, or use scope = "layer"')
     if each.compat == "reference":
         yield from not_the_papers(uneven, patterns, loc)
-    if each.permute and any(name in registry.names("methods") and brings_counts(name) for name in each.method):
+    if each.permute and any(name in registry.names("methods") and brings_counts(name) for name in each.prune):
         message = "'given' brings masks in the model's own order of in_features"
         yield Finding((*loc, "permute"), message, "leave out permute")
     elif each.permute and grouped is None:
@@ -245,7 +305,7 @@ def not_the_papers(uneven: bool, patterns: list[Pattern], loc: Loc) -> Iterator[
         yield Finding(loc, f'the papers\' own rule counts single weights, and the pattern "{unit}" removes whole units')
 
 
-def parse_patterns(each: Variant, loc: Loc) -> tuple[list[Pattern], list[Finding]]:
+def parse_patterns(each: PruneStep, loc: Loc) -> tuple[list[Pattern], list[Finding]]:
     """The patterns that can be read, and what is wrong with the others."""
     patterns, wrong = [], []
     for number, text in enumerate(each.pattern):
@@ -265,14 +325,14 @@ def fractions(values: Iterable[Decimal], loc: Loc) -> Iterator[Finding]:
             yield Finding((*loc, number), f"must be at least 0 and less than 1, got {sparsity}", hint)
 
 
-def amounts(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+def amounts(each: PruneStep, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
     """Single weights and units have a sparsity and a scope; N:M implies the one and is the other."""
     yield from fractions(each.sparsity or (), (*loc, "sparsity"))
-    given = [name for name in each.method if name in registry.names("methods") and brings_counts(name)]
+    given = [name for name in each.prune if name in registry.names("methods") and brings_counts(name)]
     for key in ("sparsity", "scope"):
         if given and getattr(each, key) is not None:
             message = f"{given[0]!r} brings its own masks: a {key} means nothing"
-            hint = f"put {given[0]!r} into a [[variant]] of its own" if len(given) < len(each.method) else ""
+            hint = f"put {given[0]!r} into a [[variant]] of its own" if len(given) < len(each.prune) else ""
             yield Finding((*loc, key), message, hint or f"leave out {key}")
     grouped = [pattern for pattern in patterns if pattern.is_nm]
     split = "put N:M and other patterns into two [[variant]] tables"
@@ -283,13 +343,13 @@ def amounts(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Findin
     if grouped and each.scope is not None:
         message = f"with the pattern {grouped[0]} weights compete in groups of {grouped[0].m}: a scope means nothing"
         yield Finding((*loc, "scope"), message, split if len(grouped) < len(patterns) else "leave out scope")
-    if len(grouped) < len(patterns) and each.sparsity is None and len(given) < len(each.method):
+    if len(grouped) < len(patterns) and each.sparsity is None and len(given) < len(each.prune):
         yield Finding((*loc, "sparsity"), "is missing", 'give sparsity = 0.3, say, or pattern = "2:4"')
 
 
-def storage(choice: Format, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+def storage(choice: Format, patterns: list[Pattern], loc: Loc, *, quantises: bool) -> Iterator[Finding]:
     """A format that exists, fits the patterns and is not the implicit reference, with parameters that it knows."""
-    if choice.use == "dense":
+    if choice.use == "dense" and not quantises:
         hint = "'masked' executes the pruned weights as a dense matrix"
         yield Finding(loc, "'dense' is the reference, which every study has; a variant has another format", hint)
         return
@@ -303,16 +363,29 @@ def storage(choice: Format, patterns: list[Pattern], loc: Loc) -> Iterator[Findi
     yield from (Finding(loc, reason) for reason in refusals)
 
 
+def entries_of(each: Variant) -> tuple[tuple[str, str], ...]:
+    """(kind, name) of what the variant's stages name: methods, allocations, quantizers."""
+    found: dict[tuple[str, str], None] = {}
+    for step in each.steps:
+        if isinstance(step, QuantizeStep):
+            found |= {("quantizers", name): None for name in step.quantize}
+        else:
+            found |= {("methods", name): None for name in step.prune}
+            found["allocation", step.allocation] = None
+    return tuple(found)
+
+
 def parameters(each: Variant, loc: Loc) -> Iterator[Finding]:
-    """`[variant.params.NAME]` belongs to a method or the allocation of this variant; formats carry their own."""
+    """`[variant.params.NAME]` belongs to an entry that a stage of this variant names; formats carry their own."""
+    used = entries_of(each)
     for name, given in each.params.items():
-        if name not in (*each.method, each.allocation):
-            used = ", ".join([*each.method, *([each.allocation] if each.allocation != "uniform" else [])])
-            yield Finding((*loc, name), f"this variant does not use {name!r}", f"it uses: {used}")
-        for kind in ("methods", "allocation"):
-            if name in (*each.method, each.allocation) and name in registry.names(kind):
-                yield from valid(registry.get(kind, name).Params, given, (*loc, name))
-    for kind, name in (*(("methods", name) for name in each.method), ("allocation", each.allocation)):
+        kinds = [kind for kind, own in used if own == name and name in registry.names(kind)]
+        if name not in [own for _, own in used]:
+            known = ", ".join(own for kind, own in used if (kind, own) != ("allocation", "uniform"))
+            yield Finding((*loc, name), f"this variant does not use {name!r}", f"it uses: {known}")
+        for kind in kinds:
+            yield from valid(registry.get(kind, name).Params, given, (*loc, name))
+    for kind, name in used:
         if name in registry.names(kind) and name not in each.params:
             fields = registry.get(kind, name).Params.model_fields.items()
             needed = [field for field, about in fields if about.is_required()]
@@ -425,9 +498,11 @@ def limits(expect: Expect, loc: Loc) -> Iterator[Finding]:
 
 
 def selectable(spec: Spec) -> tuple[str, ...]:
-    """What a `where` may name: the properties of every cell, and the parameters of the formats in use."""
-    formats = {choice.use for each in spec.variant for choice in each.format} & set(registry.names("formats"))
-    own = {key for name in formats for key in registry.get("formats", name).Params.model_fields}
+    """What a `where` may name: the properties of every cell, and the parameters of formats and quantizers in use."""
+    used = {("formats", choice.use) for each in spec.variant for choice in each.format}
+    used |= {(kind, name) for each in spec.variant for kind, name in entries_of(each) if kind == "quantizers"}
+    known = [(kind, name) for kind, name in used if name in registry.names(kind)]
+    own = {key for kind, name in known for key in registry.get(kind, name).Params.model_fields}
     return (*selectors.KEYS, *sorted(own))
 
 

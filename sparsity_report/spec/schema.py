@@ -21,9 +21,11 @@ def schema() -> dict[str, Any]:
     plain = tidy(Spec.model_json_schema(ref_template="#/definitions/{model}"))
     tables = plain["definitions"]
     choose(tables["Variant"]["properties"]["method"], registry.names("methods"))
+    choose(tables["PruneStep"]["properties"]["prune"], registry.names("methods"))
+    choose(tables["QuantizeStep"]["properties"]["quantize"], registry.names("quantizers"))
     choose(tables["Metrics"]["properties"]["use"], registry.names("metrics"))
     choose(tables["Hardware"]["properties"]["project"], tuple(known()))
-    formats = tuple(name for name in registry.names("formats") if name != "dense")  # the reference, never a variant
+    formats = registry.names("formats")
     choose(tables["Variant"]["properties"]["format"], formats)
     choose(tables["Format"]["properties"]["use"], formats)
     plain["properties"]["extends"] = {"type": "string", "description": "Another spec that this one completes."}

@@ -97,7 +97,7 @@ def test_list_shows_what_an_entry_is(capsys: pytest.CaptureFixture[str]) -> None
     assert run("list", "formats", "csr") == OK
     shown = capsys.readouterr().out
 
-    assert "parameter   index = 'int32'   ('int32' | 'int64')" in shown
+    assert "parameter   index = 'int32'   ('int16' | 'int32' | 'int64')" in shown
     assert "Iterative Methods" in shown
     assert "[saad2003iterative]" in shown
 
@@ -119,7 +119,7 @@ def test_list_json_holds_every_entry(capsys: pytest.CaptureFixture[str]) -> None
     assert run("list", "--json") == OK
     entries = json.loads(capsys.readouterr().out)
 
-    kinds = {"methods", "allocation", "formats", "metrics", "corpora", "sources", "hardware"}
+    kinds = {"methods", "allocation", "quantizers", "formats", "metrics", "corpora", "sources", "hardware"}
     assert kinds == {entry["kind"] for entry in entries}
     (storage,) = [entry for entry in entries if entry["name"] == "storage"]
     assert [quantity["name"] for quantity in storage["quantities"]] == ["stored_bytes"]

@@ -353,15 +353,16 @@ def test_a_dense_model_that_fails_fails_every_cell_and_the_results_are_written(s
     assert results.cells[1].reason == "dense failed: RuntimeError: no forward"
 
 
-def test_half_precision_runs_and_says_what_it_cannot(study, tmp_path):
-    """bfloat16: packed N:M equals masked within the type's rounding; PyTorch has no CSR product for it on a CPU."""
+def test_half_precision_runs_and_says_what_is_widened(study, tmp_path):
+    """bfloat16: packed N:M equals masked within the type's rounding; CSR's product widens it (T54)."""
     results, _ = study(tmp_path / "run", overrides=("model.0.dtype=bfloat16",))
     by_format = {cell.variant.format.entry: cell for cell in results.cells}
 
-    assert by_format["csr"].status == "not_executed"
-    assert "bfloat16" in by_format["csr"].reason
+    assert by_format["csr"].status == "ok"
+    assert by_format["csr"].fallbacks[0].what == "widened"
+    assert "bfloat16" in by_format["csr"].fallbacks[0].why
     assert by_format["nm"].status == "ok"
-    assert [check.verdict for check in results.checks] == ["pass"]
+    assert [check.verdict for check in results.checks] == ["pass", "pass"]
     assert by_format["dense"].value("stored_bytes", over="model") == 1_915_680 * 2
 
 

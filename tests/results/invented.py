@@ -378,7 +378,7 @@ def cell(
     names = [prefix] if prefix else []
     names += [slug(stage) for stage in stages] + [form.entry]
     node = node_key(model, stages, replicate)
-    mark = hashlib.sha256(where.model_dump_json().encode()).hexdigest()[:6]
+    mark = hashlib.sha256(where.model_dump_json(exclude={"values"}).encode()).hexdigest()[:6]
     return CellRecord(
         id="-".join([*names, mark]),
         node=node,

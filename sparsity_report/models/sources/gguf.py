@@ -8,7 +8,6 @@ cache, keyed by the file's sha256.
 from __future__ import annotations
 
 import contextlib
-import copy
 import hashlib
 import json
 import os
@@ -131,23 +130,15 @@ def convert(path: Path, folder: Path) -> None:
     """
     De-quantise a GGUF file into a folder with config, safetensors, tokenizer and provenance.
 
-    `save_pretrained` refuses a model that came from GGUF (transformers 5), so that its parts are written one by one.
     The folder appears whole or not at all. Raises OSError where it cannot be written.
     """
-    from safetensors.torch import save_file
+    from ..checkpoint import write_plain
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".partial-"))
     try:
         model, tokenizer = dequantise(path, "float32")
-        config = copy.deepcopy(model.config)
-        if hasattr(config, "quantization_config"):
-            del config.quantization_config
-        config.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-        # named_parameters() gives tied weights once, and loading ties them again.
-        weights = {name: parameter.contiguous() for name, parameter in model.named_parameters()}
-        save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
+        write_plain(model, tokenizer, partial)
         (partial / "provenance.json").write_text(json.dumps(provenance(path)), encoding="utf-8")
         if not folder.exists():
             partial.rename(folder)

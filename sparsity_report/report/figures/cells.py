@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...results.model import CellRecord, FormatRecord, Measurement, ModelRecord, Results, StageRecord
 
 SHOWN = 8
-FORMAT_NAMES = {"csr": "CSR", "nm": "N:M packed"}
+FORMAT_NAMES = {"csr": "CSR", "csc": "CSC", "bsr": "BSR", "nm": "N:M packed"}
 GROUP_NAMES = {
     "embedding": "embedding",
     "attention_linear": "attention",
@@ -26,7 +26,7 @@ GROUP_NAMES = {
     "lm_head": "LM head",
     "norm": "norms",
 }
-USUAL = {"index": "int32"}
+USUAL = {"index": "int32", "block": "8x8"}
 """Parameters of formats that go without saying."""
 
 
@@ -114,8 +114,9 @@ class Names:
 
     def _stage(self, stage: StageRecord, swept: bool, patterned: bool) -> str:
         """A stage in words; `swept` leaves out the sparsity, which is what varies along a series."""
-        if stage.op == "quantize" and "bits" in stage.params:
-            return f"{stage.entry} {stage.params['bits']} bit"
+        if stage.op == "quantize":
+            own = (f"{value} bit" if key == "bits" else str(value) for key, value in stage.params.items())
+            return " ".join([stage.entry, *own])
         if stage.op != "prune":
             return stage.entry
         pattern = str(stage.params.get("pattern", "unstructured"))

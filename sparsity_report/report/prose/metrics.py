@@ -27,6 +27,7 @@ PROXY = (
 
 VALUE = formula("b", "b")
 INDEX = formula(r"b_{\mathrm{idx}}", "b index")
+POINTER = formula(r"b_{\mathrm{ptr}}", "b pointer")
 TARGET = formula(r"\mathcal{T}", "T")
 
 
@@ -61,10 +62,16 @@ def storage(results: Results) -> tuple[Block, ...]:
 
 
 LEADS = {
-    "csr": f"CSR{cite('saad2003iterative')} stores the non-zero values, a column index for each of them and one "
-    f"pointer a row, {INDEX} bytes each",
+    "csr": f"CSR{cite('saad2003iterative')} stores the non-zero values, a column index of {INDEX} bytes for each of "
+    f"them and a pointer of {POINTER} bytes for each row",
+    "csc": f"CSC{cite('saad2003iterative')} stores the same column by column: a row index of {INDEX} bytes for each "
+    f"non-zero value and a pointer of {POINTER} bytes for each column",
+    "bsr": f"BSR{cite('saad2003iterative')} stores every block of h rows and w columns that is not all zero, with the "
+    "zeros in it, and an index for each block",
     "nm": f"The packed N:M form{cite('mishra2021accelerating')} stores N values of every M and their positions in "
     "the group",
+    "semi-structured": f"CUDA’s 2:4 form{cite('mishra2021accelerating')} stores two of every four values and two bits "
+    "for each of their positions",
     "bitmask": f"A bitmask{cite('fan2025spinfer')} stores the non-zero values and one bit for every weight",
 }
 

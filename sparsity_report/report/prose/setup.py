@@ -54,8 +54,12 @@ def target_sentence(results: Results, model: ModelRecord) -> str:
 
 
 def entry_items(results: Results, kind: str) -> list[str]:
-    """One line for each method, allocation rule or format that the study uses."""
-    return [f"{code(each.name)}: {plain(each.summary)}{cite(each.cite)}." for each in used(results, kind)]
+    """One line for each method, quantizer, allocation rule or format that the study uses."""
+    return [
+        f"{code(each.name)}: {plain(each.summary)}{cite(each.cite)}."
+        + "".join(f" {plain(names.capital(text))}." for text in each.constraints)
+        for each in used(results, kind)
+    ]
 
 
 def used(results: Results, kind: str) -> list[EntryRecord]:
@@ -63,7 +67,7 @@ def used(results: Results, kind: str) -> list[EntryRecord]:
     stages = {stage.entry for cell in results.cells for stage in cell.variant.stages}
     formats = {cell.variant.format.entry for cell in results.cells}
     rules = {facts.allocation_of(stage) for stage in method_tables.used_stages(results)}
-    wanted = {"method": stages, "format": formats, "allocation": rules}[kind]
+    wanted = {"method": stages, "quantizer": stages, "format": formats, "allocation": rules}[kind]
     return [each for each in results.entries if each.kind == kind and each.name in wanted]
 
 
@@ -158,6 +162,27 @@ def rules(results: Results) -> tuple[Block, ...]:
     )
 
 
+def quantizers(results: Results) -> tuple[Block, ...]:
+    """Each quantizer with its equation, and what holds for all of them."""
+    found = used(results, "quantizer")
+    if not found:
+        return ()
+    told = (
+        "A quantize stage replaces weights by values of fewer bits. A weight that is 0 stays 0, so that what was "
+        "pruned stays pruned; a small one may become 0. Behaviour is measured with the weights that the values stand "
+        "for; formats store the values, and masked shows them in the model’s own type:"
+    )
+    items = zip(found, entry_items(results, "quantizer"), strict=True)
+    return (
+        *paragraph(told),
+        *(
+            block
+            for each, item in items
+            for block in (*bullets([item]), *recorded(results, "quantizer", each.name, f"quantizer-{each.name}"))
+        ),
+    )
+
+
 def options_sentence(results: Results) -> str:
     """Permutation and counting rules that differ from the usual ones."""
     stages = method_tables.used_stages(results)
@@ -226,6 +251,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *paragraph(options_sentence(results)),
         *paragraph(allocation_sentence(results)),
         *rules(results),
+        *quantizers(results),
         *paragraph("Every pruned state is stored and executed in one or more formats:" if formats else ""),
         *bullets(formats),
         *((states,) if 0 < len(states.rows) <= LONG else ()),

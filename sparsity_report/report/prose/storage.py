@@ -68,7 +68,7 @@ def reason_sentence(model: ModelRecord, form: FormatRecord) -> str:
     if value is None:
         return ""
     if form.entry == "csr":
-        index = 8 if form.params.get("index") == "int64" else 4
+        index = {"int64": 8, "int16": 2}.get(str(form.params.get("index")), 4)
         even = numbers.percent(index / (value + index))
         return (
             f"Beside each kept {value}-byte value it stores a {index}-byte column index, so that a kept weight takes "
