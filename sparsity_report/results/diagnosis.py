@@ -101,12 +101,20 @@ def candidates(results: Results) -> Iterator[tuple[Published, CellRecord, ModelR
     for figure in published.load() if not results.quick else ():
         for model in results.models:
             dense = results.reference(model.id)
-            text = next((each for each in results.data if each.role == "evaluation" and each.model == model.id), None)
-            value = None if dense is None else dense.value("perplexity")
-            if dense is None or text is None or value is None or figure.method != "dense" or figure.doubt:
+            if dense is None or figure.method != "dense" or figure.doubt or figure.windows is None:
                 continue
-            if published.concerns(figure, dense, model) and figure.windows is not None:
-                yield figure, dense, model, text, value, len(published.differences(figure, dense, model, [text]))
+            for text, value in perplexities(results, model, dense):
+                if published.concerns(figure, dense, model):
+                    yield figure, dense, model, text, value, len(published.differences(figure, dense, model, [text]))
+
+
+def perplexities(results: Results, model: ModelRecord, cell: CellRecord) -> Iterator[tuple[DataRecord, float]]:
+    """A cell's finite perplexity on every evaluation text of its model."""
+    texts = [each for each in results.data if each.role == "evaluation" and each.model == model.id]
+    for text in texts:
+        value = cell.value("perplexity", corpus=text.called) if len(texts) > 1 else cell.value("perplexity")
+        if value is not None:
+            yield text, value
 
 
 def diagnose(results: Results) -> tuple[Diagnosis, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tiny_published import cell, study
+import tiny_results
+from tiny_published import EVALUATION, cell, study
 
 from sparsity_report.report.prose.checks import baseline_sentences
 from sparsity_report.results import diagnosis, published
@@ -76,6 +77,20 @@ def test_the_nearest_protocol_is_the_one_that_is_compared() -> None:
     found = only(evaluated(5.47, source=LLAMA, length=2048, windows=166))
 
     assert (found.kind, float(found.figure.value)) == ("agrees", 5.47)
+
+
+def test_of_several_texts_the_one_of_the_published_protocol_is_compared() -> None:
+    """Whichever comes first: perplexity on another text beside it says nothing of the baseline."""
+    on = [
+        tiny_results.perplexity(value).model_copy(update={"conditions": {"corpus": corpus}})
+        for corpus, value in (("ptb", 900.0), ("wikitext-2", 27.65))
+    ]
+    found = study(cell("dense", 0.0).model_copy(update={"metrics": tuple(on)}))
+    other = EVALUATION.model_copy(update={"corpus": "ptb", "source": "ptb", "protocol": "ptb (test), 40 × 2048 tokens"})
+
+    one = only(found.model_copy(update={"data": (other, *found.data)}))
+
+    assert (one.kind, one.value) == ("agrees", 27.65)
 
 
 def test_models_without_a_published_baseline_and_rehearsals_have_none() -> None:
