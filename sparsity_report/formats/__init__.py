@@ -23,7 +23,7 @@ A weight comes in the values in which its state holds it: the model's type, bflo
 (O,) belong to int8 codes; the layer keeps them beside the format's tensors as "scales", and `apply` must multiply row o
 of the product by scales[o] before it adds the bias. `encode`, `decode` and `stored_bytes` know nothing of them.
 
-Components are "values", "indices", "pointers", "positions", "mask", "permutation", "scales"; "dense" is a plain matrix, and
-"semi_structured" is PyTorch's own 2:4 tensor on CUDA.
+Components are "values", "indices", "pointers", "positions", "mask", "permutation", "scales"; "dense" is a plain
+matrix, and "semi_structured" is PyTorch's own 2:4 tensor on CUDA.
 Shapes: O out features, I in features. −0.0 is a zero: it is not stored, and decodes to +0.0.
 """
