@@ -136,7 +136,7 @@ def seconds(shape: ModelShape, spec: Spec, cells: Sequence[Cell], tokens: int) -
     latency = spec.metrics.latency
     timed = sum(cell.timed for cell in cells)
     rounds = sum(
-        2 * latency.runs * per_token * (batch * prompt + 4 * latency.decode)
+        4 * latency.runs * per_token * (batch * prompt + 4 * max(latency.decode))
         for batch in latency.batch
         for prompt in latency.prompt
     )

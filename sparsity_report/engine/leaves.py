@@ -10,23 +10,18 @@ from ..results.model import CellRecord, Fallback, FormatRecord, StageRecord, Var
 from . import equivalence
 from .memory import peak_bytes, reset_peak
 from .structure import count
-from .timing import Setting, time_pair
 from .variant import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor, nn
-
     from ..contracts import Cell, Node
     from ..results.model import Measurement, NodeRecord, Status
-    from ..spec.model import Latency, Spec
+    from ..spec.model import Spec
     from .nodes import NodeResult
     from .prepare import Prepared
     from .state import ModelState
+    from .stopwatch import Stopwatch
+    from .timed import Timed
     from .variant import Variant
-
-QUICK = {"runs": 3, "seconds": 0.0}
 
 
 def stage_records(node: Node) -> tuple[StageRecord, ...]:
@@ -50,36 +45,24 @@ def unfinished(cell: Cell, reason: str, seconds: float = 0.0) -> CellRecord:
     )
 
 
-def settings(latency: Latency, quick: bool) -> Iterator[Setting]:
-    """The grid of batch sizes and prompt lengths."""
-    own: dict[str, Any] = QUICK if quick else {"runs": latency.runs, "seconds": latency.seconds}
-    for batch in latency.batch:
-        for prompt in latency.prompt:
-            yield Setting(batch=batch, prompt=prompt, decode=latency.decode, **own)
-
-
-def prompt_ids(ids_NL: Tensor, setting: Setting) -> Tensor:
-    """(B, P) token ids of the evaluation text, repeated when it is shorter: timing does not depend on which."""
-    flat = ids_NL.flatten()
-    wanted = setting.batch * setting.prompt
-    return flat.repeat(-(-wanted // len(flat)))[:wanted].view(setting.batch, setting.prompt)
-
-
-def timings(
-    spec: Spec, prepared: Prepared, cell: Cell, variant: nn.Module, anchor: str, quick: bool
-) -> tuple[list[Measurement], dict[str, Any]]:
-    """Latency of the cell beside dense, and the raw samples."""
+def timings(timed: Timed, cell: Cell, anchor: str) -> tuple[list[Measurement], dict[str, Any]]:
+    """Latency of the cell beside dense, and the raw samples: seconds of every turn, two turns a round."""
     family = registry.get("metrics", "latency")
-    records: list[Measurement] = []
     samples: dict[str, Any] = {}
-    for setting in settings(spec.metrics.latency, quick):
-        ids = prompt_ids(prepared.windows.ids, setting).to(spec.hardware.device)
-        pair = time_pair(variant, prepared.dense.model, ids, setting)
-        conditions = {"batch": setting.batch, "prompt": setting.prompt, "decode": setting.decode}
-        records += family.measure(pair, conditions, anchor, cell.is_reference)
-        for phase, ours, dense in pair.phases():
-            samples[f"{phase}_b{setting.batch}_p{setting.prompt}"] = {"variant": ours.tolist(), "dense": dense.tolist()}
-    return records, samples
+    for pair in timed.pairs:
+        turns = pair.table[..., 0].tolist()
+        samples[f"b{pair.setting.batch}_p{pair.setting.prompt}"] = {
+            "stages": ["prefill", *(f"decode to {length}" for length in pair.setting.decode)],
+            "variant": [turn[0] for turn in turns],
+            "dense": [turn[1] for turn in turns],
+        }
+    return family.measure(timed, anchor, cell.is_reference), samples
+
+
+def no_energy(timed: Timed, cell: Cell) -> list[Fallback]:
+    """Said once a model: of the reference."""
+    silent = timed.energy_reason and cell.is_reference
+    return [Fallback(what="energy per token was not measured", why=timed.energy_reason)] if silent else []
 
 
 def structure_records(spec: Spec, prepared: Prepared, state: ModelState, variant: Variant) -> list[Measurement]:
@@ -115,7 +98,7 @@ def execute(
     node: NodeResult,
     made: NodeRecord | None,
     anchor: str,
-    quick: bool,
+    stopwatch: Stopwatch,
 ) -> tuple[CellRecord, dict[str, Any]]:
     """The finished cell and its bulk data."""
     started = time.monotonic()
@@ -128,14 +111,18 @@ def execute(
         *pruning_records(spec, made),
         *node.measurements,
     ]
+    fallbacks = [*(made.fallbacks if made is not None else ())]
+    fallbacks += [Fallback(what=fallback[0], why=fallback[1], count=fallback[2])] if fallback else []
     samples: dict[str, Any] = {}
-    model = prepared.dense.model if cell.is_reference else variant.model
     if fallback is None or fallback[0] != "not executed":
         if not module.IN_PLACE:
-            records += equivalence.measure(prepared, state, model)
+            records += equivalence.measure(prepared, state, variant.model)
         if cell.timed:
-            timed, samples = timings(spec, prepared, cell, model, anchor, quick)
-            records += timed
+            del variant  # the process that times has its own
+            timed = stopwatch.time(prepared, cell, state)
+            measured, samples = timings(timed, cell, anchor)
+            records += measured
+            fallbacks += no_energy(timed, cell)
     record = CellRecord(
         id=cell.id,
         node=cell.node.key,
@@ -143,10 +130,7 @@ def execute(
         status=status,
         reason=reason,
         metrics=tuple(records),
-        fallbacks=(
-            *(made.fallbacks if made is not None else ()),
-            *((Fallback(what=fallback[0], why=fallback[1], count=fallback[2]),) if fallback else ()),
-        ),
+        fallbacks=tuple(fallbacks),
         seconds=round(node.seconds + time.monotonic() - started, 3),
         peak_memory_bytes=peak_bytes(),
     )

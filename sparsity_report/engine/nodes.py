@@ -69,11 +69,16 @@ def behaviour_key(spec: Spec, prepared: Prepared, node: Node) -> str:
     return digest([mask_key(prepared, node), prepared.windows.token_ids_sha256, versions])[:16]
 
 
+def state_file(prepared: Prepared, node: Node, folder: Path) -> Path:
+    """Where a pruned state is kept."""
+    return artifacts.path(folder, mask_key(prepared, node), "state")
+
+
 def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[ModelState, Note]:
     """The node's state and how it came about: from the run folder, or pruned now and kept there."""
     if not node.stages:
         return prepared.dense, Note()
-    file = artifacts.path(folder, mask_key(prepared, node), "state")
+    file = state_file(prepared, node, folder)
     kept = artifacts.load_state(file, prepared.dense, node.stages[-1].pattern)
     if kept is not None:
         return kept[0], Note.model_validate(kept[1])

@@ -7,10 +7,11 @@ outside; one that straddles a bound is undecided. What is not there cannot be ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ..selectors import selects_record
+from . import timing
 from .model import CheckRecord
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ def observe(found: Measurement | str) -> Observation:
     return Observation(low, found.value, high, found.unit)
 
 
+def settled(found: Measurement | str, results: Results) -> Observation:
+    """A speed-up inside the noise of dense against dense may be none: its interval then reaches to 1."""
+    seen = observe(found)
+    if isinstance(found, str) or seen.missing or not found.metric.endswith("_speedup"):
+        return seen
+    if timing.verdict(found.value, found.ci, timing.floor_behind(results, found)) != "no difference":
+        return seen
+    return replace(seen, low=min(seen.low, 1.0), high=max(seen.high, 1.0))
+
+
 def over_dense(cell: CellRecord, expect: Expect, results: Results) -> Observation:
     """
     The cell's value over dense's. Latencies and perplexity: from the paired ratio that was measured. Otherwise the
@@ -83,7 +94,7 @@ def over_dense(cell: CellRecord, expect: Expect, results: Results) -> Observatio
     ratio = observe(pick(cell, PAIRED.get(expect.metric, ""), conditions))
     if expect.metric in PAIRED and not ratio.missing:
         return Observation(ratio.low, ratio.value, ratio.high, "× dense")
-    paired = observe(pick(cell, SPEEDUPS.get(expect.metric, ""), conditions))
+    paired = settled(pick(cell, SPEEDUPS.get(expect.metric, ""), conditions), results)
     if expect.metric in SPEEDUPS and not paired.missing and paired.low > 0:
         return Observation(1 / paired.high, 1 / paired.value, 1 / paired.low, "× dense")
     reference = results.reference(cell.variant.model)
@@ -103,7 +114,7 @@ def observed(cell: CellRecord, expect: Expect, results: Results) -> Observation:
         return Observation(missing=f"{cell.id}: {cell.status.replace('_', ' ')}{reason}")
     if expect.relative_to == "dense":
         return over_dense(cell, expect, results)
-    return observe(pick(cell, expect.metric, wanted_conditions(expect)))
+    return settled(pick(cell, expect.metric, wanted_conditions(expect)), results)
 
 
 def bounds(expect: Expect) -> tuple[float, float]:
