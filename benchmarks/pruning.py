@@ -70,10 +70,11 @@ class Clock:
         return measured
 
 
-def stage_of(method: str, pattern: str) -> Stage:
+def stage_of(method: str, pattern: str, in_order: bool) -> Stage:
     """As a spec would resolve it, 50 %."""
     module = registry.need("methods", method)
     params: dict[str, Any] = {"pattern": pattern, "compat": "exact", "propagate": "pruned"}
+    params |= {"within_block": "in-order"} if in_order else {}
     if pattern == "unstructured":
         params |= {"sparsity": "0.5", "scope": module.DEFAULT_SCOPE}
     return Stage("prune", method, params | module.Params().model_dump(mode="json"))
@@ -92,8 +93,8 @@ def perplexity(model: nn.Module, ids_NL: Tensor) -> float:
 class Bench:
     """The model, its windows, and one round of everything."""
 
-    def __init__(self, pattern: str) -> None:
-        self.pattern = pattern
+    def __init__(self, pattern: str, in_order: bool) -> None:
+        self.pattern, self.in_order = pattern, in_order
         loaded = load(ModelRequest(MODEL))
         parts = anatomy(loaded.model)
         targets = tuple(matrix for matrix in parts.matrices if matrix.shape.block >= 0)
@@ -121,7 +122,7 @@ class Bench:
         Job.settle = clock.timed("solve", settle)  # type: ignore[method-assign]
         started, cpu = time.perf_counter(), time.process_time()
         try:
-            pruned = prune(self.dense, stage_of(method, self.pattern), Sight(self.source, self.ids))
+            pruned = prune(self.dense, stage_of(method, self.pattern, self.in_order), Sight(self.source, self.ids))
         finally:
             self.source.run = run  # type: ignore[method-assign]
             sums.Accumulator.add = add  # type: ignore[method-assign]
@@ -156,10 +157,10 @@ def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
     return {name: round(statistics.median(each[name] for each in rounds), 4) for name in rounds[0]}
 
 
-def measure(pattern: str, rounds: int, peer: str, peer_rounds: int) -> dict[str, Any]:
+def measure(pattern: str, in_order: bool, rounds: int, peer: str, peer_rounds: int) -> dict[str, Any]:
     """Medians over interleaved rounds."""
     torch.set_num_threads(2)
-    bench = Bench(pattern)
+    bench = Bench(pattern, in_order)
     dense: list[float] = []
     ours: dict[str, list[dict[str, float]]] = {method: [] for method in METHODS}
     theirs: dict[str, list[dict[str, float]]] = {method: [] for method in METHODS}
@@ -171,7 +172,12 @@ def measure(pattern: str, rounds: int, peer: str, peer_rounds: int) -> dict[str,
                 if peer and number < peer_rounds:
                     theirs[method].append(bench.peer(peer, method, Path(folder)))
     forward = statistics.median(dense)
-    found: dict[str, Any] = {"pattern": pattern, "rounds": rounds, "dense_forward_seconds": round(forward, 2)}
+    found: dict[str, Any] = {
+        "pattern": pattern,
+        "in_order": in_order,
+        "rounds": rounds,
+        "dense_forward_seconds": round(forward, 2),
+    }
     found |= {"perplexity": {name: round(value, 3) for name, value in bench.quality.items()}}
     for method in METHODS:
         own = medians(ours[method])
@@ -185,12 +191,14 @@ def measure(pattern: str, rounds: int, peer: str, peer_rounds: int) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pattern", default="unstructured", help='"unstructured" (50 %%) or "2:4"')
+    parser.add_argument("--in-order", action="store_true", help='within_block = "in-order": one forward a block')
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer", default="", help="Python of an environment with llmcompressor")
     parser.add_argument("--peer-rounds", type=int, default=0, help="in how many rounds the peer runs; by default all")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    found = measure(arguments.pattern, arguments.rounds, arguments.peer, arguments.peer_rounds or arguments.rounds)
+    peer_rounds = arguments.peer_rounds or arguments.rounds
+    found = measure(arguments.pattern, arguments.in_order, arguments.rounds, arguments.peer, peer_rounds)
     if arguments.json:
         print(json.dumps(found, indent=2))
         return

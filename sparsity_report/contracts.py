@@ -208,6 +208,20 @@ class MatrixShape:
 
 
 @dataclass(frozen=True)
+class AttentionShape:
+    """
+    Heads of queries, heads of keys and values (fewer where they are shared), and their width.
+
+    `kept`: for each layer, the tokens whose keys and values its cache holds at most; None is the whole context.
+    """
+
+    heads: int
+    kv_heads: int
+    head_dim: int
+    kept: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
 class CorpusRequest:
     """What a spec asks of a corpus: the part after `name:` (path, package/glob), and the split."""
 

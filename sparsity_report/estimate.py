@@ -116,6 +116,8 @@ def tokens(shape: ModelShape, spec: Spec, folder: str, *, quick: bool) -> int:
     return length * min(available, evaluation.windows or available)
 
 
+PROFILE_ROUNDS = 8
+"""Of the profile, at most, the one that is not counted included."""
 FORWARDS_OF_STATISTIC = {"sq_sum": 2, "sum": 2, "gram": 5, "gradient": 3}
 """Forwards over the calibration tokens that a method takes for what it needs: two of each block in the walk, and the
 Gram matrices with what is solved from them; a gradient takes a forward and a backward."""
@@ -140,9 +142,11 @@ def seconds(shape: ModelShape, spec: Spec, cells: Sequence[Cell], tokens: int) -
     forwards = per_token * (tokens * len(nodes) + sum(calibration_tokens(shape, node) for node in nodes))
     latency = spec.metrics.latency
     timed = sum(cell.timed for cell in cells)
-    rounds = sum(
+    rounds: float = sum(
         4 * latency.runs * per_token * (batch * prompt + 4 * max(latency.decode))
         for batch in latency.batch
         for prompt in latency.prompt
     )
+    if "profile" in spec.metrics.use:  # bare and wrapped, variant and dense, with a few decoded tokens
+        rounds *= 1 + 2 * min(1.0, PROFILE_ROUNDS / latency.runs)
     return 10 + (forwards + timed * rounds) / ASSUMED_FLOPS_PER_SECOND

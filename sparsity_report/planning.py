@@ -121,11 +121,10 @@ def node_key(spec: Spec, model: Model, stages: tuple[Stage, ...]) -> str:
         (stage.op, stage.entry, registry.get("methods", stage.entry).INFO.result_version, stage.params, stage.seed)
         for stage in stages
     ]
-    path += [
-        ("allocation", chosen["use"], registry.get("allocation", chosen["use"]).INFO.result_version, {}, 0)
-        for stage in stages
-        if (chosen := stage.params.get("allocation"))
-    ]
+    for chosen in filter(None, (stage.params.get("allocation") for stage in stages)):
+        rule = registry.get("allocation", chosen["use"])
+        read = spec.metrics.sensitivity.model_dump(mode="json") if "sensitivity" in rule.NEEDS else {}
+        path.append(("allocation", chosen["use"], rule.INFO.result_version, read, 0))
     target = spec.target.model_dump(mode="json", exclude={"reason"})
     return digest([model.model_dump(mode="json", exclude={"id"}), target if stages else None, path])[:16]
 
@@ -232,10 +231,12 @@ def plan_key(spec: Spec, cell: Cell) -> str:
     version = registry.get("formats", cell.format.entry).INFO.result_version
     timing = spec.metrics.latency.model_dump(mode="json", exclude={"variants"}) if cell.timed else None
     evaluation = spec.data.evaluation.model_dump(mode="json")
-    hardware = spec.hardware.model_dump(mode="json", exclude={"threads"})
+    hardware = spec.hardware.model_dump(mode="json", include={"device"})
     facts = [cell.node.key, asdict(cell.format), version, versions, evaluation, timing, hardware]
     if spec.data.calibration is not None and {"reconstruction", "sensitivity"} & set(spec.metrics.use):
         facts.append(first_calibration(spec.data.calibration))
+    if "tasks" in spec.metrics.use:
+        facts.append(spec.metrics.tasks.model_dump(mode="json"))
     if cell.is_reference and "sensitivity" in spec.metrics.use:
         facts.append(spec.metrics.sensitivity.model_dump(mode="json"))
     return digest(facts)[:16]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,7 +19,23 @@ KEYS = (
 """What cells can be selected by (`calibration`, `windows` and `seed` are those of a method that needs data); a format's
 own parameters come on top."""
 
+SAME = ("model", "pattern", "sparsity")
+"""What two cells that are compared have in common, unless the comparison is about just that."""
+
+ALIKE = (
+    *("format", "index", "scope", "allocation", "calibration", "windows", "seed"),
+    *("propagate", "replicate", "variant"),
+)
+"""What decides between several that could be compared with, one after another."""
+
+SCANNED = ("block",)
+"""No property of a cell, but of a value of the sensitivity scan: a number, or one of `PLACES`."""
+
+PLACES = ("first", "last", "inner")
+"""Blocks by where they are in the model; "inner" are all but the first and the last."""
+
 Facts = dict[str, Any]
+T = TypeVar("T")
 
 
 def pruning_facts(stages: Iterable[Stage] | Iterable[StageRecord]) -> Facts:
@@ -81,3 +97,27 @@ def selects(cell: Cell, where: Mapping[str, Any]) -> bool:
 def selects_record(record: CellRecord, where: Mapping[str, Any]) -> bool:
     """Whether `where` means this finished cell."""
     return matches(facts_of_record(record), where)
+
+
+def counterparts(own: Facts, wanted: Mapping[str, Any], others: Iterable[tuple[Facts, T]]) -> tuple[T, ...]:
+    """
+    What a cell is compared with: of those that `wanted` selects, the ones that are otherwise most like it.
+
+    Equal formats, scopes and so on are preferred, not required: methods have scopes of their own.
+    """
+    common = [key for key in SAME if key not in wanted and key in own]
+    found = [
+        (facts, each)
+        for facts, each in others
+        if matches(facts, wanted) and all(facts.get(key, own[key]) == own[key] for key in common)
+    ]
+    for key in ALIKE:
+        if key not in wanted:
+            found = [each for each in found if each[0].get(key) == own.get(key)] or found
+    return tuple(each for _, each in found)
+
+
+def split(selection: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A selection's properties of cells, and its conditions on values of the scan."""
+    conditions = {key: value for key, value in selection.items() if key in SCANNED}
+    return {key: value for key, value in selection.items() if key not in SCANNED}, conditions

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -187,3 +193,51 @@ def test_random_scores_are_uniform():
 
     assert draws.mean().item() == pytest.approx(0.5, abs=5 * (1 / 12 / 1e6) ** 0.5)
     assert draws.var().item() == pytest.approx(1 / 12, abs=5 * (1 / 180 / 1e6) ** 0.5)
+
+
+PLUGIN = """
+from sparsity_report.contracts import Info, NoParams
+
+INFO = Info(
+    name="smallest-share", summary="a rule of another package", equation="S_{ij} = W_{ij}^2", spoken="the square",
+    cite="somebody2030share",
+    traits=dict.fromkeys(("family", "removes", "speed-up", "hardware", "weight update"), "-"),
+)
+DEFAULT_SCOPE, SEEDED, NEEDS = "layer", False, ()
+
+
+class Params(NoParams):
+    pass
+
+
+def refuses(pattern, scope):
+    return ""
+
+
+def score(weight_OI, task, params):
+    return weight_OI.float().square()
+"""
+
+
+def test_another_package_adds_a_method_through_an_entry_point(tmp_path):
+    """Installed beside ours it is listed, validated, run and cited, in a process that knows nothing else of it."""
+    (tmp_path / "theirs.py").write_text(PLUGIN)
+    about = tmp_path / "theirs-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[sparsity_report.methods]\nsmallest-share = theirs\n")
+    spec = tmp_path / "plugin.toml"
+    spec.write_text(
+        'spec_version = 1\nstudy.title = "t"\ndata.evaluation = {source = "embedded", length = 64, windows = 2}\n'
+        'metrics.use = ["sparsity"]\nreport.outputs = []\n[[model]]\nsource = "bundled:tiny-opt"\n'
+        '[[variant]]\nmethod = ["smallest-share", "magnitude"]\nsparsity = 0.3\nformat = "masked"\n'
+    )
+    here = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+    command = [sys.executable, "-m", "sparsity_report", "run", str(spec), "--out", str(tmp_path / "run")]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": here}, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    own, magnitude = results["nodes"]
+    assert (own["stages"][0]["entry"], own["sparsity"]) == ("smallest-share", magnitude["sparsity"])
+    assert "somebody2030share" in [each.get("cite") for each in results["entries"]]

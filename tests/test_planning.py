@@ -81,6 +81,18 @@ def test_keys_change_with_what_changes_numbers_and_with_nothing_else():
     assert len(different | {node(target={"groups": ("mlp_linear",)})}) == 5
 
 
+def test_the_scans_settings_matter_only_to_the_allocation_that_reads_it():
+    def node(allocation, scanned):
+        calibration = {"source": "embedded", "split": "train", "windows": 4}
+        data = {"evaluation": {"source": "embedded"}, "calibration": calibration}
+        metrics = {"sensitivity": {"sparsity": Decimal(scanned)}}
+        chosen = {"method": "magnitude", "sparsity": Decimal("0.3"), "format": "masked", "allocation": allocation}
+        return plan_cells(spec(chosen, data=data, metrics=metrics))[1].node.key
+
+    assert node("sensitivity", "0.5") != node("sensitivity", "0.7")
+    assert node("owl", "0.5") == node("owl", "0.7")
+
+
 def test_the_seed_matters_only_to_methods_that_use_it():
     def node(method, seed):
         return plan_cells(spec(COURSE | {"method": method, "seed": seed}))[1].node.key

@@ -78,6 +78,35 @@ def cell(name: str, *metrics: Measurement, status: Any = "ok", reason: str = "")
     return CellRecord(id=name, node=node, variant=variant, status=status, reason=reason, metrics=metrics)
 
 
+def pruned(
+    name: str, *metrics: Measurement, method: str = "magnitude", pattern: str = "unstructured", sparsity: str = "0.5"
+) -> CellRecord:
+    """A masked cell of a node of its own; N:M has no sparsity."""
+    params = {"pattern": pattern} | ({} if ":" in pattern and "block" not in pattern else {"sparsity": sparsity})
+    variant = VariantRecord(
+        id=method,
+        model="tiny",
+        stages=(StageRecord(op="prune", entry=method, params=params),),
+        format=FormatRecord(entry="masked"),
+    )
+    return CellRecord(id=name, node=name, variant=variant, status="ok", metrics=metrics)
+
+
+def scanned(*values: float, half_width: float = 0.0) -> tuple[Measurement, ...]:
+    """The scan's value for each block, at 50 %."""
+    return tuple(
+        Measurement(
+            metric="nll_increase",
+            value=value,
+            kind="measured",
+            noise="float",
+            conditions={"block": block, "sparsity": 0.5, "method": "magnitude"},
+            ci=(value - half_width, value + half_width),
+        )
+        for block, value in enumerate(values)
+    )
+
+
 def results(*cells: CellRecord, fingerprint: str = "machine", data: Sequence[Any] = ()) -> Results:
     model = ModelRecord(
         id="tiny",

@@ -32,6 +32,7 @@ INFO = Info(
     "taken off the sparsity of block b",
     cite="han2015learning",
     needs=("the sensitivity scan",),
+    result_version=2,
 )
 NEEDS = ("sensitivity",)
 LEAST = 1e-4

@@ -36,6 +36,7 @@ def regression_code(comparison: Comparison) -> int:
 def line(check: CheckRecord) -> str:
     verdict = check.verdict.replace("_", " ")
     gate = " (gate)" if check.on_miss == "fail" else ""
+    gate += " (stated after results)" if check.late else ""
     return f"{verdict:<13} {check.what}{gate}: expected {check.expected}, observed {check.observed}"
 
 
@@ -45,7 +46,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print plain data.")] = False,
 ) -> None:
     """Print expected beside observed; exits with 6 on a failed gate, with 7 where a check could not be made."""
-    from ..results import store
+    from ..results import registration, store
     from ..results.compare import compare
     from .diff import lines
 
@@ -55,11 +56,16 @@ def check(
     if comparison is not None:
         codes.append(regression_code(comparison))
     code = worst(OK, *codes)
+    edits = registration.alerts(results.registration) if results.registration is not None else ()
     if as_json:
         checks = [each.model_dump(mode="json") for each in results.checks]
         against = asdict(comparison) if comparison is not None else None
-        typer.echo(json.dumps({"checks": checks, "baseline": against, "exit_code": code}, indent=2, ensure_ascii=False))
+        alerts = [each.text for each in edits]
+        plain = {"checks": checks, "alerts": alerts, "baseline": against, "exit_code": code}
+        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
+        for alert in edits:
+            typer.echo(f"{alert.level}: {alert.text}")
         typer.echo("\n".join(map(line, results.checks)) or "the spec of this run expects nothing")
         if comparison is not None:
             typer.echo("\n".join(["against the baseline:", *lines(comparison, everything=False)]))

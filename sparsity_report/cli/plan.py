@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import estimate
+from ..api import run_folder
 from ..contracts import ModelRequest
 from ..models import arithmetic, loading
 from ..planning import plan_cells, plan_key
 from ..resources import spec_file
 from ..results.store import read_json
 from ..spec.load import load_spec
-from .run import run_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

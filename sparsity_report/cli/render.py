@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..errors import SparsityReportError, UsageError
 from ..registry import suggest
+from .watch import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def show_written(files: Iterable[Path]) -> None:
@@ -33,8 +35,15 @@ def render(
     run: Annotated[Path, typer.Argument(help="A run folder, or a results.json.")],
     out: Annotated[Path | None, typer.Option(help="Where the files go; by default beside the results.")] = None,
     output: Annotated[list[str] | None, typer.Option(help="html or pdf; by default what the spec asks for.")] = None,
+    templates: Annotated[
+        Path | None, typer.Option(help="A folder of templates that come before those shipped, by name.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Render again whenever results or templates change, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Rebuild report, figures and tables from results.json."""
+    from ..report.appearance import files_of, of_run
     from ..report.render import OUTPUTS
     from ..report.render import render as render_files
     from ..results import store
@@ -42,6 +51,24 @@ def render(
     for each in output or ():
         if each not in OUTPUTS:
             raise UsageError(f"there is no output {each!r}", remedy=suggest(each, OUTPUTS))
-    results = store.read(run)
-    folder = out or store.results_file(run).parent
-    show_written(render_files(results, folder, tuple(output or results.study.outputs)))
+    file = store.results_file(run)
+
+    def once() -> None:
+        results = store.read(file)
+        folder, own = out or file.parent, of_run(file, templates)
+        show_written(render_files(results, folder, tuple(output or results.study.outputs), own))
+
+    def watched() -> Iterator[Path]:
+        yield file
+        if (own := of_run(file, templates)) is not None:
+            yield from files_of(own)
+
+    if not watch:
+        once()
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        for _ in changes(watched):
+            try:
+                once()
+            except SparsityReportError as problem:  # half-written, perhaps: the next change may mend it
+                typer.echo(str(problem), err=True)

@@ -10,15 +10,11 @@ from typing import Annotated
 
 import typer
 
+from ..api import run_folder
 from ..errors import CELLS_FAILED, OK, EnvironmentProblem, worst
 from ..resources import spec_file
 from .console import Console
 from .render import show_written
-
-
-def run_folder(out: Path | None, slug: str, quick: bool) -> Path:
-    """Where the run goes: reports/<slug>, and apart from it for quick runs."""
-    return out or Path("reports") / (f"{slug}-quick" if quick else slug)
 
 
 def run(
@@ -43,6 +39,10 @@ def run(
     loaded = load_spec(spec_file(spec), overrides=tuple(overrides or ()))
     folder = run_folder(out, loaded.spec.study.slug or loaded.slug, quick)
 
+    from ..report import appearance
+
+    look = appearance.gather(loaded.folder, loaded.spec.report.templates, loaded.spec.report.style)
+
     from ..engine.run import Options, run_study
 
     options = Options(
@@ -59,7 +59,9 @@ def run(
     from ..report.render import render as render_files
 
     try:
-        show_written(render_files(results, folder, results.study.outputs))
+        appearance.keep(folder, look)
+        own = appearance.of_run(folder / "results.json")
+        show_written(render_files(results, folder, results.study.outputs, own))
     except EnvironmentProblem as problem:
         typer.echo(str(problem), err=True)
         code = worst(code, problem.exit_code)

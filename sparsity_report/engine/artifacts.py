@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save, save_file
+from safetensors.torch import save, save_file
 
 from ..results.store import disk_problems, write_bytes
 
@@ -48,9 +48,10 @@ def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def load_tensors(file: Path) -> dict[str, Tensor] | None:
-    """None if there is no such file, or it is damaged."""
+    """Mapped from the file: they take memory only while they are read. None if there is none, or a damaged one."""
     try:
-        return load(file.read_bytes())
+        kept: Any = safe_open(file, "pt")  # safetensors annotates nothing here
+        return {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118  # no mapping, in spite of its keys
     except (OSError, SafetensorError, ValueError):
         return None
 

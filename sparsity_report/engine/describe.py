@@ -9,6 +9,8 @@ from .. import contamination, registry
 from ..accounting import VALUE_BYTES, byte_curve
 from ..contracts import GROUPS, FormatChoice, Pattern
 from ..corpora.text import read_files
+from ..models.anatomy import config_of
+from ..models.attention import attention_shape
 from ..results.environment import anonymous
 from ..results.model import (
     Alert,
@@ -147,6 +149,7 @@ def model_record(
         context=shape.context,
         activation=shape.activation,
         attention=getattr(loaded.model.config, "_attn_implementation", None) or "",
+        attention_shape=attention_shape(config_of(loaded.model)),
         tied_embeddings=shape.tied_embeddings,
         groups=tuple(groups),
         matrices=matrix_records(shape.matrices, frozenset(each.path for each in shapes)),
@@ -234,6 +237,7 @@ def entry_record(kind: str, info: Info) -> EntryRecord:
         cite=info.cite,
         result_version=info.result_version,
         traits=dict(info.traits),
+        needs=info.needs,
     )
 
 

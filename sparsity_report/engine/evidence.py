@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..spec.model import Sensitivity
     from .prepare import CalibrationSet, Prepared
 
-VERSION = 1
+VERSION = 2
 """Raise it when the evidence's own arithmetic changes numbers."""
 
 
@@ -60,9 +60,10 @@ def outliers(prepared: Prepared, calibration: CalibrationSet, multiple: float, f
     return {int(block): float(share) for block, share in pairs}
 
 
-def sensitivity(prepared: Prepared, wanted: Sensitivity, folder: Path) -> SensitivityRecord:
-    """The scan on the study's calibration text, or on the evaluation's where there is none."""
-    calibration = next(iter(prepared.calibration.values()), None)
+def sensitivity(
+    prepared: Prepared, wanted: Sensitivity, folder: Path, calibration: CalibrationSet | None
+) -> SensitivityRecord:
+    """The scan on a calibration set, or on the evaluation's text where there is none."""
     ids = prepared.windows.ids if calibration is None else calibration.windows.ids
 
     def make() -> dict[str, Any]:
@@ -94,7 +95,7 @@ def evidence_for(prepared: Prepared, wanted: Sensitivity, stage: Stage, folder: 
     if "outliers" in needs and calibration is not None:
         found = outliers(prepared, calibration, chosen["multiple"], folder)
     if "sensitivity" in needs:
-        record = sensitivity(prepared, wanted, folder)
+        record = sensitivity(prepared, wanted, folder, calibration)
         scanned = {
             block: row[0] if row[0] is not None else float("inf")
             for block, row in zip(record.blocks, record.nll_increase, strict=True)

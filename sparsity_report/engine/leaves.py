@@ -5,14 +5,21 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from .. import registry
 from ..results.model import CellRecord, Fallback, FormatRecord, StageRecord, VariantRecord
 from . import equivalence
 from .memory import peak_bytes, reset_peak
+from .profile import profile_pair
+from .stopwatch import settings, trial
 from .structure import count
+from .traffic import traffic
 from .variant import build
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..contracts import Cell, Node
     from ..results.model import Measurement, NodeRecord, Status
     from ..spec.model import Spec
@@ -65,11 +72,45 @@ def no_energy(timed: Timed, cell: Cell) -> list[Fallback]:
     return [Fallback(what="energy per token was not measured", why=timed.energy_reason)] if silent else []
 
 
+def profiles(
+    spec: Spec, prepared: Prepared, cell: Cell, variant: nn.Module, anchor: str, quick: bool
+) -> tuple[list[Measurement], dict[str, Any]]:
+    """Where the time goes, in this process; with the longest of the decoded lengths."""
+    records: list[Measurement] = []
+    samples: dict[str, Any] = {}
+    for setting in settings(spec.metrics.latency, quick) if "profile" in spec.metrics.use else ():
+        ids = torch.tensor(trial(prepared.windows.ids, setting).prompt, device=spec.hardware.device)
+        found = profile_pair(
+            variant, prepared.dense.model, prepared.dense.anatomy, target_modules(prepared), ids, setting
+        )
+        conditions = {"batch": setting.batch, "prompt": setting.prompt, "decode": setting.longest}
+        records += registry.get("metrics", "profile").measure(found, conditions, anchor, cell.is_reference)
+        samples |= found.samples()
+    return records, samples
+
+
 def structure_records(spec: Spec, prepared: Prepared, state: ModelState, variant: Variant) -> list[Measurement]:
     """Everything that is counted."""
     structure = count(state, variant, prepared.dense_zeros)
     families = [registry.get("metrics", name) for name in spec.metrics.use]
     return [record for family in families if family.LEVEL == "structure" for record in family.measure(structure)]
+
+
+def target_modules(prepared: Prepared) -> tuple[str, ...]:
+    """Paths of the layers that hold the targeted matrices."""
+    return tuple(dict.fromkeys(matrix.module for matrix in prepared.dense.targets))
+
+
+def traffic_records(
+    spec: Spec, prepared: Prepared, cell: Cell, state: ModelState, variant: Variant, quick: bool
+) -> list[Measurement]:
+    """The least work of a forward at every point of the latency grid."""
+    if "roofline" not in spec.metrics.use:
+        return []
+    grid = settings(spec.metrics.latency, quick)
+    work = traffic(state.anatomy, variant, cell.format.entry, state.pattern, prepared.model.dtype, grid)
+    records: list[Measurement] = registry.get("metrics", "roofline").measure(work)
+    return records
 
 
 def status_of(node: NodeResult, fallback: tuple[str, str, int] | None) -> tuple[Status, str]:
@@ -108,6 +149,7 @@ def execute(
     status, reason = status_of(node, fallback)
     records = [
         *structure_records(spec, prepared, state, variant),
+        *traffic_records(spec, prepared, cell, state, variant, stopwatch.quick),
         *pruning_records(spec, made),
         *node.measurements,
     ]
@@ -118,10 +160,11 @@ def execute(
         if not module.IN_PLACE:
             records += equivalence.measure(prepared, state, variant.model)
         if cell.timed:
-            del variant  # the process that times has its own
             timed = stopwatch.time(prepared, cell, state)
+            model = prepared.dense.model if cell.is_reference else variant.model
             measured, samples = timings(timed, cell, anchor)
-            records += measured
+            profiled, more = profiles(spec, prepared, cell, model, anchor, stopwatch.quick)
+            records, samples = [*records, *measured, *profiled], samples | more
             fallbacks += no_energy(timed, cell)
     record = CellRecord(
         id=cell.id,

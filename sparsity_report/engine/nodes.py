@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,17 +17,21 @@ from ..results.model import Measurement, Record
 from ..results.store import read_json, write_json
 from . import artifacts
 from .behaviour import Behaviour, check_head, closing_pass, forward_hidden
+from .events import NodeStarted
 from .evidence import evidence_for
 from .pruning import Sight, prune
+from .sharing import passes, prune_side_by_side, shares
 from .variant import build
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ..contracts import Node, Stage
     from ..spec.model import Spec
+    from .events import Event
     from .prepare import Prepared
+    from .pruning import Pruned
     from .state import ModelState
 
 ENGINE_VERSION = 1
@@ -58,8 +63,11 @@ def behaviour_families(spec: Spec) -> tuple[str, ...]:
 
 
 def mask_key(prepared: Prepared, node: Node) -> str:
-    """What a pruned state depends on: the plan, the weights that were really loaded, and the calibration tokens."""
+    """
+    What a pruned state depends on: the plan, the weights that were really loaded, the calibration tokens, and files.
+    """
     seen = [each.windows.token_ids_sha256 for stage in node.stages if (each := prepared.calibration_of(stage))]
+    seen += filter(None, map(prepared.fingerprint_of, node.stages))
     return digest([ENGINE_VERSION, node.key, prepared.loaded.revision, *seen])[:16]
 
 
@@ -96,6 +104,40 @@ def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[
     return (state if kept is None else kept[0]), note
 
 
+def share_passes(
+    spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: Path, notify: Callable[[Event], None]
+) -> None:
+    """Prunes together, and keeps, the missing states that can share a pass over the dense model."""
+    alike: dict[str, list[Node]] = {}
+    for node in nodes:
+        kept = artifacts.path(folder, mask_key(prepared, node), "state")
+        if len(node.stages) == 1 and shares(node.stages[0]) and not kept.exists():
+            alike.setdefault(digest(node.stages[0].params["calibration"]), []).append(node)
+    weights = [matrix.shape.numel for matrix in prepared.dense.targets]
+    itemsize = next(prepared.dense.model.parameters()).element_size()
+    for together in alike.values():
+        by_stage = [(node, node.stages[0]) for node in together]
+        for part in passes([stage for _, stage in by_stage], sum(weights), itemsize):
+            here, by_stage = by_stage[: len(part)], by_stage[len(part) :]
+            if len(part) > 1:
+                notify(NodeStarted(f"{len(part)} states that look at the same dense inputs"))
+                sight = sight_of(spec, prepared, part[0], folder)
+                for (node, _), made in zip(here, prune_side_by_side(prepared.dense, part, sight), strict=True):
+                    if made is not None:
+                        keep_state(artifacts.path(folder, mask_key(prepared, node), "state"), made)
+
+
+def keep_state(file: Path, made: Pruned) -> None:
+    """A state that one stage has made, and how it came about."""
+    note = Note(
+        requested=made.requested,
+        fallbacks=made.fallbacks,
+        seconds=made.seconds,
+        peak_memory_bytes=made.peak_memory_bytes,
+    )
+    artifacts.save_state(file, made.state, note.model_dump(mode="json"))
+
+
 def sight_of(spec: Spec, prepared: Prepared, stage: Stage, folder: Path) -> Sight:
     """What the stage may look at."""
     calibration = prepared.calibration_of(stage)
@@ -114,13 +156,15 @@ def run_node(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> Behavi
     model = build(state, MASKED).model if node.stages else state.model
     file = artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden")
     kept = artifacts.load_tensors(file)
-    if kept is not None and "hidden" in kept:
-        return Behaviour(kept["hidden"].to(device_of(model)), model.get_submodule(head_path(model)))
-    behaviour = forward_hidden(model, prepared.windows.ids)
-    if not node.stages:
-        check_head(model, prepared.windows.ids, behaviour)
-    artifacts.save_tensors(file, {"hidden": behaviour.hidden_NLD})
-    return behaviour
+    if kept is None or "hidden" not in kept:
+        behaviour = forward_hidden(model, prepared.windows.ids)
+        if not node.stages:
+            check_head(model, prepared.windows.ids, behaviour)
+        kept = {"hidden": behaviour.hidden_NLD}
+        artifacts.save_tensors(file, kept)
+        # They wait on the disk for the closing pass, and not in the memory that the next state needs.
+        kept = artifacts.load_tensors(file) or kept
+    return Behaviour(kept["hidden"].to(device_of(model)), model.get_submodule(head_path(model)))
 
 
 def node_file(folder: Path, key: str) -> Path:
@@ -172,4 +216,5 @@ def measure_all(
 def forget_hidden(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: Path) -> None:
     """Hidden states are large and of no use once behaviour is measured."""
     for node in nodes:
-        artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows keeps a file that is still mapped; `artifacts.trim` drops it later
+            artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden").unlink(missing_ok=True)

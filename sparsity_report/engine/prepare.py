@@ -17,6 +17,8 @@ from ..models.loading import load
 from ..planning import digest, first_calibration
 from ..spec.model import Curation
 from ..windows import QUICK_WINDOWS, cut, draw, encode, resolve_length
+from . import harness
+from .pruning import own_params
 from .state import ModelState, targeted
 from .structure import zeros_by_parameter
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from ..models.loading import LoadedModel
     from ..spec.model import Calibration, Latency, Model, Spec
     from ..windows import Encoding, Windows
+    from .harness import TaskSet
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,12 @@ class CalibrationSet:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model ready to be pruned and measured. `calibration` is by the digest of what was asked for."""
+    """
+    A model ready to be pruned and measured.
+
+    `calibration` is by the digest of what was asked for; `fingerprints`, by the digest of a stage's parameters, say
+    what is in the files that its method reads.
+    """
 
     model: Model
     loaded: LoadedModel
@@ -51,8 +59,14 @@ class Prepared:
     windows: Windows
     dense_zeros: dict[str, int]
     calibration: dict[str, CalibrationSet]
+    fingerprints: dict[str, str]
     folder: str
     offline: bool
+    tasks: TaskSet | None = None
+
+    def fingerprint_of(self, stage: Stage) -> str:
+        """Of the files beside the spec that the stage's masks come from; "" where there are none."""
+        return self.fingerprints.get(digest(stage.params), "")
 
     def calibration_of(self, stage: Stage) -> CalibrationSet | None:
         """The set on which a stage's method looks at the model; None for one that needs no data."""
@@ -135,12 +149,30 @@ def check_latency(latency: Latency, context: int | None) -> None:
         )
 
 
+def fingerprints(cells: Sequence[Cell], studied: ModelRequest) -> dict[str, str]:
+    """Of every stage whose method reads files beside the spec, by the digest of its parameters."""
+    return {
+        digest(stage.params): method.fingerprint(own_params(method, stage.params), studied)
+        for cell in cells
+        for stage in cell.node.stages
+        if hasattr(method := registry.get("methods", stage.entry), "fingerprint")
+    }
+
+
+def check_context(stated: int | None, context: int | None) -> None:
+    """The context that projections state must be one that the model has. Raises SpecError."""
+    if stated is not None and context is not None and stated > context:
+        message = f"{stated} tokens are more than the model's context, {context}"
+        raise SpecError(Problem("hardware.context", message))
+
+
 def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Prepared:
     """
     Model, target and windows. Raises EnvironmentProblem (no model, no text) and SpecError (nothing matches, too short).
     """
     device, folder, offline = device_of(spec.hardware.device), place.folder, place.offline
-    loaded = load(ModelRequest(model.source, model.revision, model.dtype, offline, folder))
+    request = ModelRequest(model.source, model.revision, model.dtype, offline, folder)
+    loaded = load(request)
     evaluation = spec.data.evaluation
     text = read_text(evaluation.source, evaluation.split, folder, offline)
     loaded.model.to(device)  # type: ignore[arg-type]  # transformers wraps `to` and loses its signature
@@ -148,6 +180,7 @@ def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Pr
     count = min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS) if place.quick else evaluation.windows
     length = resolve_length(evaluation.length, parts.shape.context)
     windows = cut(text, loaded.tokenizer, corpus=evaluation.source, length=length, count=count, bos=evaluation.bos)
+    check_context(spec.hardware.context, parts.shape.context)
     if "latency" in spec.metrics.use:
         check_latency(spec.metrics.latency, parts.shape.context)
     blocks = ResidentBlocks(loaded.model, parts.blocks_path)
@@ -164,6 +197,8 @@ def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Pr
         windows=windows,
         dense_zeros=zeros_by_parameter(loaded.model),
         calibration=calibration,
+        fingerprints=fingerprints(cells, request),
         folder=folder,
         offline=offline,
+        tasks=harness.load(spec.metrics.tasks, base=folder, quick=place.quick) if "tasks" in spec.metrics.use else None,
     )

@@ -222,27 +222,36 @@ def counts_of(state: ModelState, stage: Stage, sight: Sight) -> dict[str, int]:
     return matrix_counts(shapes, stage.pattern, stage.sparsity, wanted, (params.minimum, params.maximum))  # type: ignore[attr-defined]  # every allocation has these two
 
 
+def job_of(state: ModelState, stage: Stage, sight: Sight) -> Job:
+    """The stage's method with its parameters and counts."""
+    method = registry.need("methods", stage.entry)
+    return Job(stage, method, own_params(method, stage.params), counts_of(state, stage, sight), sight)
+
+
+def told(job: Job, state: ModelState, seconds: float) -> Pruned:
+    """The pruned state, and what is known of how it came about."""
+    stage = job.stage
+    requested = (job.counts[matrix.shape.path] / matrix.shape.numel for matrix in state.targets)
+    return Pruned(
+        replace(state, pattern=stage.pattern),
+        () if job.together or stage.sparsity is None else tuple(requested),
+        job.fallbacks,
+        seconds,
+        peak_bytes(),
+    )
+
+
 @torch.no_grad()
 def prune(state: ModelState, stage: Stage, sight: Sight) -> Pruned:
     """Carries out a stage. Raises ValueError on scores that are not finite, SparsityReportError as methods do."""
     reset_peak()
     started = time.monotonic()
-    method = registry.need("methods", stage.entry)
-    counts = counts_of(state, stage, sight)
-    job = Job(stage, method, own_params(method, stage.params), counts, sight)
-    walked = [name for name in method.NEEDS if name != "gradient"]
-    if "gradient" in method.NEEDS:
+    job = job_of(state, stage, sight)
+    walked = [name for name in job.method.NEEDS if name != "gradient"]
+    if "gradient" in job.method.NEEDS:
         job = replace(job, gradients=gradients_of(state, _windows(sight)))
     found = _by_walk(job, state, walked) if walked else _without_walk(job, state)
-    sizes = [matrix.shape.numel for matrix in state.targets]
-    requested = [counts[matrix.shape.path] / size for matrix, size in zip(state.targets, sizes, strict=True)]
-    return Pruned(
-        replace(found, pattern=stage.pattern),
-        () if job.together or stage.sparsity is None else tuple(requested),
-        job.fallbacks,
-        time.monotonic() - started,
-        peak_bytes(),
-    )
+    return told(job, found, time.monotonic() - started)
 
 
 def _windows(sight: Sight) -> Tensor:

@@ -17,20 +17,23 @@ from typing import TYPE_CHECKING
 from .. import registry
 from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
-from ..planning import node_key, nodes_of, plan_cells
-from ..results import environment, published, store
+from ..hardware import project
+from ..planning import digest, node_key, nodes_of, plan_cells
+from ..results import diagnosis, environment, published, registration, store
 from ..results.expect import evaluate
-from ..results.model import Alert, CellRecord, Results, SpecRecord
+from ..results.model import Alert, CellRecord, MachineRecord, Results, SpecRecord
 from ..results.timing_alerts import alerts as timing_alerts
-from . import describe, equivalence, kept, nodes
+from . import describe, equivalence, kept, nodes, probe
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .evidence import sensitivity
+from .excerpt import excerpt
 from .leaves import execute, unfinished
 from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
 from .prepare import Place, prepare
 from .records import node_records, overlaps
 from .stopwatch import Stopwatch, is_shared, stopwatch
+from .zero_shot import with_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,10 +42,12 @@ if TYPE_CHECKING:
     from ..results.model import (
         DataRecord,
         EnvironmentRecord,
+        ExcerptRecord,
         ModelRecord,
         NodeRecord,
         OverlapRecord,
         SensitivityRecord,
+        TaskRecord,
     )
     from ..spec.load import LoadedSpec
     from ..spec.model import Model
@@ -84,9 +89,12 @@ class Gathered:
     models: list[ModelRecord] = field(default_factory=list)
     data: list[DataRecord] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    tasks: tuple[TaskRecord, ...] = ()
     nodes: list[NodeRecord] = field(default_factory=list)
     overlaps: list[OverlapRecord] = field(default_factory=list)
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
+    machines: tuple[MachineRecord, ...] = ()
+    excerpts: list[ExcerptRecord] = field(default_factory=list)
     peak_memory_bytes: int = 0
     problem: EnvironmentProblem | None = None
 
@@ -159,6 +167,7 @@ def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str,
         if found is not None:
             results[node.key] = found
     missing = [node for node in wanted if node.key not in results]
+    nodes.share_passes(spec, prepared, missing, run.folder, run.notify)
     if not missing or not nodes.behaviour_families(spec):
         return results | {node.key: NodeResult() for node in missing}
     dense = Node(node_key(spec, prepared.model, ()), prepared.model.name)
@@ -172,6 +181,29 @@ def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str,
         results |= nodes.measure_all(spec, prepared, measured, behaviours, behaviours[dense.key], seconds, run.folder)
     nodes.forget_hidden(spec, prepared, todo, run.folder)
     return results | {key: NodeResult(failure=reason) for key, reason in failures.items()}
+
+
+def run_tasks(
+    run: Run, prepared: Prepared, wanted: Sequence[Node], known: dict[str, NodeResult]
+) -> dict[str, NodeResult]:
+    """The nodes' results with their scores on tasks, if the spec wants any; a failure is the node's."""
+    if prepared.tasks is None:
+        return known
+    spec, results = run.loaded.spec, dict(known)
+    dense = next((node for node in wanted if not node.stages), None) or Node(
+        node_key(spec, prepared.model, ()), prepared.model.name
+    )
+    for node in wanted:
+        if results[node.key].failure:
+            continue
+        run.notify(NodeStarted(f"tasks of {label(node)}"))
+        try:
+            results[node.key] = with_tasks(
+                spec, prepared, prepared.tasks, node, dense, known[node.key], run.folder, run.options.force
+            )
+        except Exception as problem:  # the one place where a failure on tasks becomes data
+            results[node.key] = NodeResult(failure=f"tasks: {reason_of(problem)}")
+    return results
 
 
 def run_leaf(
@@ -212,7 +244,7 @@ def run_cells(run: Run, prepared: Prepared, planned: Sequence[Cell], gathered: G
     records = {name: record for name, record in found.items() if record is not None and name not in again}
     missing = [cell for cell in cells if cell.id not in records]
     run.notify(Message(f"{prepared.model.name}: {len(cells)} cells, {len(records)} of them finished before"))
-    results = run_nodes(run, prepared, nodes_of(tuple(missing)))
+    results = run_tasks(run, prepared, nodes_of(tuple(missing)), run_nodes(run, prepared, nodes_of(tuple(missing))))
     failed = {key for key, result in results.items() if result.failure}
     pruned = [node for node in nodes_of(tuple(cells)) if node.stages and node.key not in failed]
     scan_blocks(run, prepared, cells, results, gathered)
@@ -240,7 +272,8 @@ def scan_blocks(
     if "sensitivity" not in run.loaded.spec.metrics.use:
         return
     run.notify(NodeStarted("sensitivity scan"))
-    found = sensitivity(prepared, run.loaded.spec.metrics.sensitivity, run.folder)
+    first = next(iter(prepared.calibration.values()), None)
+    found = sensitivity(prepared, run.loaded.spec.metrics.sensitivity, run.folder, first)
     gathered.sensitivity.append(found)
     for cell in cells:
         if cell.is_reference and cell.node.key in results:
@@ -261,11 +294,48 @@ def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathere
         gathered.cells += [unfinished(cell, reason) for cell in planned if cell.id in run.chosen]
         gathered.models.append(describe.absent_model(model))
         return
-    gathered.cells += run_cells(run, prepared, planned, gathered)
-    dense = prepared.dense
-    gathered.models.append(describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, planned))
+    cells, dense = run_cells(run, prepared, planned, gathered), prepared.dense
+    known = describe.model_record(model, prepared.loaded, dense.anatomy, dense.targets, planned)
+    gathered.models.append(known)
+    gathered.cells += projected(run, known, cells, planned, gathered)
     gathered.data += describe.data_records(spec, prepared)
+    gathered.tasks = gathered.tasks or (prepared.tasks.records if prepared.tasks is not None else ())
+    found = excerpt(prepared, run.folder)
+    gathered.excerpts += [found] if found is not None else []
     gathered.alerts += describe.alerts(prepared)
+
+
+def projected(
+    run: Run, model: ModelRecord, cells: Sequence[CellRecord], planned: Sequence[Cell], gathered: Gathered
+) -> list[CellRecord]:
+    """The cells with what is modelled of them, on this machine where it was timed and on those that the spec names."""
+    hardware = run.loaded.spec.hardware
+    if "roofline" not in run.loaded.spec.metrics.use:
+        return list(cells)
+    here = this_machine(run, gathered) if any(cell.timed for cell in planned) else None
+    gathered.machines = project.targets(hardware, here)
+    return [
+        cell.model_copy(
+            update={"metrics": (*cell.metrics, *project.records(cell, model, gathered.machines, hardware.context))}
+        )
+        for cell in cells
+    ]
+
+
+def this_machine(run: Run, gathered: Gathered) -> MachineRecord:
+    """What this machine reaches: from the folder, if it was measured there under the same conditions, or probed now."""
+    file, dtypes = run.folder / "machine.json", sorted({model.dtype for model in run.loaded.spec.model})
+    key = digest([run.environment.fingerprint, dtypes])[:16]
+    kept = store.read_json(file)
+    try:
+        if kept["key"] == key and not (run.options.force and not gathered.machines):
+            return MachineRecord.model_validate(kept["machine"])
+    except (TypeError, KeyError, ValueError):  # absent, damaged or of another version: measured anew
+        pass
+    run.notify(NodeStarted("probe of this machine"))
+    found = probe.measure(run.environment, dtypes)
+    store.write_json(file, {"key": key, "machine": found.model_dump(mode="json", exclude_defaults=True)})
+    return found
 
 
 def run_study(loaded: LoadedSpec, folder: Path, options: Options, notify: Callable[[Event], None]) -> Results:
@@ -298,7 +368,10 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
     chosen = select(cells, options.only)
     study = describe.study_record(loaded)
     store.write_text(folder / "spec.toml", loaded.text)
+    registered = registration.register(folder, spec.expect, started)
     notify(RunStarted(spec.study.title, len(chosen)))
+    for alert in registration.alerts(registered):
+        notify(Message(alert.text, alert.level))
     gathered = Gathered()
     reset_peak()
     with stopwatch(spec, folder, machine.wait_policy, quick=options.quick) as timer:
@@ -319,6 +392,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         quick=options.quick,
         models=tuple(gathered.models),
         data=tuple(gathered.data),
+        tasks=gathered.tasks,
         environment=machine.model_copy(update={"started": started, "finished": now()}),
         entries=describe.entries(spec, cells),
         quantities=describe.quantities(spec),
@@ -326,13 +400,26 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         nodes=tuple(gathered.nodes),
         overlaps=tuple(gathered.overlaps),
         sensitivity=tuple(gathered.sensitivity),
+        machines=gathered.machines,
+        excerpts=tuple(gathered.excerpts),
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
-        alerts=tuple(dict.fromkeys((*gathered.alerts, *timing_alerts(gathered.cells, machine)))),
+        registration=registered,
+        alerts=tuple(
+            dict.fromkeys(
+                [
+                    *registration.alerts(registered),
+                    *gathered.alerts,
+                    *timing_alerts(gathered.cells, machine),
+                ]
+            )
+        ),
         seconds=round(time.monotonic() - clock, 3),
         peak_memory_bytes=gathered.peak_memory_bytes or None,
     )
-    checks = (*results.checks, *evaluate(spec.expect, results), *published.matches(results))
-    results = results.model_copy(update={"checks": checks})
+    expected = registration.marked(evaluate(spec.expect, results), spec.expect, registered.late)
+    checks = (*results.checks, *expected, *published.matches(results))
+    alerts = (*results.alerts, *diagnosis.alerts(results))
+    results = results.model_copy(update={"checks": checks, "alerts": alerts})
     store.write(folder, results)
     store.write_json(folder / "spec.lock.json", describe.lock(results))
     failed = sum(record.status == "failed" for record in results.cells)

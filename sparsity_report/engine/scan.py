@@ -18,6 +18,7 @@ from ..contracts import Pattern
 from ..counting import matrix_counts
 from ..models.blocks import batches, device_of, head_path
 from ..results.model import SensitivityRecord
+from ..results.stats import bootstrap_mean
 from ..selection import keep_masks
 from ..tasks import Task
 from .behaviour import TOKENS_AT_ONCE, apply_head
@@ -86,19 +87,20 @@ def pruned_alone(state: ModelState, matrices: Sequence[Matrix], method: str, spa
     return type(state)(state.model, state.anatomy, state.targets, pattern, dict(zip(paths, masks, strict=True)))
 
 
-def nll(state: ModelState, source: BlockSource, hidden: Sequence[Tensor], ids: Sequence[Tensor]) -> float:
-    """Mean negative log-likelihood of the next token, nats, from what the last block gave."""
+def nll(state: ModelState, source: BlockSource, hidden: Sequence[Tensor], ids: Sequence[Tensor]) -> Tensor:
+    """Mean negative log-likelihood of the next token in each window, nats, from what the last block gave. (N,)"""
     head = state.model.get_submodule(head_path(state.model))
-    total, count = 0.0, 0
+    windows = []
     for batch, tokens_BL in zip(hidden, ids, strict=True):
         predicted_TD = source.finish(batch)[:, :-1].flatten(0, 1)
         target_T = tokens_BL[:, 1:].flatten()
+        losses = []
         for start in range(0, len(target_T), TOKENS_AT_ONCE):
             here = slice(start, start + TOKENS_AT_ONCE)
             logits_TV = apply_head(head, predicted_TD[here], state.model.config)
-            total += float(torch.nn.functional.cross_entropy(logits_TV, target_T[here], reduction="sum").double())
-        count += len(target_T)
-    return total / count
+            losses.append(torch.nn.functional.cross_entropy(logits_TV, target_T[here], reduction="none").double())
+        windows.append(torch.cat(losses).view(len(tokens_BL), -1).mean(dim=1).cpu())
+    return torch.cat(windows)
 
 
 @torch.no_grad()
@@ -111,12 +113,12 @@ def scan(
     method: str,
     sparsities: Sequence[Decimal],
 ) -> SensitivityRecord:
-    """The increase over dense for every scanned block and sparsity, nats per predicted token."""
+    """The increase over dense for every scanned block and sparsity, nats per predicted token, window by window."""
     ids = [batch.to(device_of(dense.model)) for batch in batches(windows_of(ids_NL))]
     hidden, targets = [source.embed(batch) for batch in ids], blocks_of(dense)
     share = head_share(dense)
     chosen = scanned(sorted(block for block in targets if block >= 0), source.count, len(sparsities), share)
-    rows: list[list[float]] = []
+    rows: list[list[Tensor]] = []
     for index in range(source.count):
         if index in chosen:
             found = []
@@ -128,13 +130,15 @@ def scan(
                 found.append(nll(dense, source, after, ids))
             rows.append(found)
         hidden = [source.run(index, source.block(index), batch) for batch in hidden]
-    base = nll(dense, source, hidden, ids)
+    base_N = nll(dense, source, hidden, ids)
+    found_rows = [[bootstrap_mean((each_N - base_N).numpy()) for each_N in row] for row in rows]
     return SensitivityRecord(
         model=model,
         method=method,
         sparsity=tuple(map(float, sparsities)),
         blocks=chosen,
-        nll_increase=tuple(tuple(each - base if math.isfinite(each) else None for each in row) for row in rows),
+        nll_increase=tuple(tuple(each if math.isfinite(each) else None for each, _ in row) for row in found_rows),
+        nll_increase_ci=tuple(tuple(ci for _, ci in row) for row in found_rows),
         tokens=sum(batch.numel() for batch in ids),
         forward_equivalents=round(cost(chosen, source.count, len(sparsities), share), 2),
     )

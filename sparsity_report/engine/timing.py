@@ -52,6 +52,11 @@ class Setting:
     seconds: float
     limit: float = 0.0
 
+    @property
+    def longest(self) -> int:
+        """Decoded tokens in all."""
+        return max(self.decode, default=0)
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -119,6 +124,19 @@ def decode(model: nn.Module, token_B1: Tensor, output: Any, steps: int) -> tuple
         output = model(input_ids=token_B1, use_cache=True, **cache_of(output))
         token_B1 = output.logits[:, -1:].argmax(-1)
     return token_B1, output
+
+
+@torch.inference_mode()
+def run_once(model: nn.Module, prompt_BT: Tensor, steps: int) -> tuple[float, float]:
+    """Seconds of one prefill, and seconds per decoded token (0.0 without decoding)."""
+    synchronise(prompt_BT.device)
+    started = time.perf_counter()
+    reached = prefill(model, prompt_BT)
+    synchronise(prompt_BT.device)
+    prefilled = time.perf_counter()
+    decode(model, *reached, steps)
+    synchronise(prompt_BT.device)
+    return prefilled - started, (time.perf_counter() - prefilled) / steps if steps else 0.0
 
 
 @torch.inference_mode()

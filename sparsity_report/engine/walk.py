@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     """Prunes matrices, given the statistics of their input groups: the state with them pruned."""
 
 
+AT_ONCE_BYTES = 2**30
+"""Activations of one block, all windows together, up to which it is run once for all of them."""
+
+
 def block_of(state: ModelState, source: BlockSource, index: int) -> nn.Module:
     """Block `index` with the state's weights."""
     path, block = source.path(index), shared_copy(source.block(index))
@@ -102,8 +106,13 @@ def prune_by_walk(
     for index in range(source.count):
         here = targets.get(index, [])
         groups, final = groups_of(here, source.path(index)), index == last and -1 not in targets
-        needed = not here or (propagate == "dense" and not final)
         block = block_of(state, source, index)
+        if in_order and here and propagate == "pruned" and fits_at_once(hidden, here):
+            state, hidden = prune_while_running(state, source, index, block, hidden, here, wanted, settle)
+            if final:
+                break
+            continue
+        needed = not here or (propagate == "dense" and not final)
         found, outputs = observe(source, index, block, hidden, groups, wanted, outputs_needed=needed)
         if in_order:
             state = settle_in_order(state, source, index, hidden, here, found, wanted, settle)
@@ -119,6 +128,60 @@ def prune_by_walk(
     if -1 in targets:
         state = settle(state, targets[-1], after_the_blocks(source, targets[-1], hidden, wanted))
     return state
+
+
+def fits_at_once(hidden: Sequence[Tensor], matrices: Sequence[Matrix]) -> bool:
+    """Whether a block's activations for all windows together are small enough to exist at one time."""
+    tokens = sum(batch.shape[0] * batch.shape[1] for batch in hidden)
+    return 4 * tokens * sum(matrix.shape.rows + matrix.shape.cols for matrix in matrices) <= AT_ONCE_BYTES
+
+
+def prune_while_running(
+    state: ModelState,
+    source: BlockSource,
+    index: int,
+    block: nn.Module,
+    hidden: Sequence[Tensor],
+    matrices: Sequence[Matrix],
+    wanted: Collection[str],
+    settle: Settle,
+) -> tuple[ModelState, list[Tensor]]:
+    """
+    One forward of all windows at once, in which each input group is pruned as soon as its inputs are there.
+
+    What follows in the block runs on the pruned weights already, so that this one forward gives the statistics of
+    every group and the pruned block's outputs (the walk in order with no forward to spare).
+    """
+    members: dict[str, list[Matrix]] = {}
+    for matrix in matrices:
+        members.setdefault(matrix.input_group, []).append(matrix)
+    groups = {matrix.module.removeprefix(f"{source.path(index)}."): matrix.input_group for matrix in matrices}
+    windows = torch.cat(list(hidden))
+
+    def hook(group: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def prune_first(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+            nonlocal state
+            here = members.pop(group, [])
+            if not here:
+                return
+            sums = Accumulator(wanted)
+            sums.add(args[0], len(windows))
+            state = settle(state, here, {group: sums.result()})
+            for path in dict.fromkeys(matrix.module for matrix in here):
+                layer = block.get_submodule(path.removeprefix(f"{source.path(index)}."))
+                layer.weight = with_weight(layer, state.module_weight_OI(path)).weight
+
+        return prune_first
+
+    handles = [block.get_submodule(path).register_forward_pre_hook(hook(group)) for path, group in groups.items()]
+    try:
+        outputs = source.run(index, block, windows)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for group in list(members):  # never called: settled without statistics, as everywhere else
+        state = settle(state, members[group], {})
+    return state, list(torch.split(outputs, [len(batch) for batch in hidden]))
 
 
 def settle_in_order(

@@ -7,6 +7,7 @@ An entry exports
   sense for it, or "";
 - `SEEDED`: whether the stage's seed changes the result;
 - `NEEDS`: the calibration statistics that it reads (names of `tasks.STATISTICS`); empty without calibration;
+- `fingerprint(params, studied: ModelRequest) -> str`, where its masks depend on files beside the spec: what is in them;
 - either `score(weight_OI, task, params) -> Tensor` (O, I) float32, higher is kept, from which the engine selects masks
   under every pattern, scope and allocation,
 - or `prune(weights, tasks, params) -> list[Outcome]` for the matrices of one input group, when the method chooses or

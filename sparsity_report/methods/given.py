@@ -7,6 +7,7 @@ Shapes: O out features, I in features.
 from __future__ import annotations
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,14 +15,18 @@ from pydantic import Field
 
 from ..contracts import Info
 from ..contracts import Params as Base
+from ..errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
+    from transformers import PreTrainedModel
 
-    from ..contracts import Pattern
+    from ..contracts import ModelRequest, Pattern
     from ..tasks import Outcome, Task
+
+    Stamp = tuple[tuple[str, int, int], ...]
 
 INFO = Info(
     name="given",
@@ -55,6 +60,10 @@ class Params(Base):
     source: str = Field(min_length=1)
     kind: Literal["auto", "checkpoint", "masks"] = "auto"
 
+    @property
+    def are_masks(self) -> bool:
+        return self.kind == "masks" or (self.kind == "auto" and self.source.endswith(MASK_FILE))
+
 
 def refuses(pattern: Pattern, scope: str) -> str:
     """Units are not looked for in masks from elsewhere; N:M is checked."""
@@ -71,19 +80,16 @@ def prune(weights: Sequence[Tensor], tasks: Sequence[Task], params: Params) -> l
     """
     from ..tasks import Outcome
 
-    kind = params.kind
-    if kind == "auto":
-        kind = "masks" if params.source.endswith(MASK_FILE) else "checkpoint"
     outcomes = []
     for weight_OI, task in zip(weights, tasks, strict=True):
-        if kind == "masks":
-            keep_mask = found(given_masks(params.source, task.folder), weight_OI, task, params.source).to(
-                weight_OI.device
-            )
+        seen = stamp(params.source, task.folder)
+        if params.are_masks:
+            matrices = given_masks(params.source, task.folder, seen)
+            keep_mask = found(matrices, weight_OI, task, params.source).to(weight_OI.device)
             changed_OI = None
         else:
             dtype = str(weight_OI.dtype).removeprefix("torch.")
-            matrices = given_weights(params.source, task.folder, task.offline, dtype)
+            matrices = given_weights(params.source, task.folder, task.offline, dtype, seen)
             theirs_OI = found(matrices, weight_OI, task, params.source).to(weight_OI.device)
             keep_mask = theirs_OI != 0
             same = bool((theirs_OI == weight_OI)[keep_mask].all())
@@ -93,23 +99,53 @@ def prune(weights: Sequence[Tensor], tasks: Sequence[Task], params: Params) -> l
     return outcomes
 
 
+def fingerprint(params: Params, studied: ModelRequest) -> str:
+    """
+    What the given masks are, whatever their file is called: its sha256, or the checkpoint's revision.
+
+    `studied` is the model that they are for. Raises EnvironmentProblem for a source that cannot be read.
+    """
+    if not params.are_masks:
+        seen = stamp(params.source, studied.folder)
+        return checkpoint(params.source, studied.folder, studied.offline, studied.dtype, seen)[1]
+    file = located(params.source, studied.folder)
+    try:
+        with file.open("rb") as opened:
+            return f"sha256:{hashlib.file_digest(opened, 'sha256').hexdigest()}"
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+def located(source: str, folder: str) -> Path:
+    return Path(folder, Path(source).expanduser())
+
+
+def stamp(source: str, folder: str) -> Stamp:
+    """Names, times and sizes of the files, by which what was read of them is known to be theirs still."""
+    place = located(source, folder)
+    files = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
+    return tuple((file.name, (at := file.stat()).st_mtime_ns, at.st_size) for file in files if file.is_file())
+
+
+def unreadable(file: Path, error: Exception) -> EnvironmentProblem:
+    return EnvironmentProblem(
+        f"the masks in {file} cannot be read: {error}",
+        remedy="Relative paths count from the folder of the spec; the file is one of safetensors.",
+    )
+
+
 @functools.lru_cache(maxsize=1)
-def given_masks(source: str, folder: str) -> Mapping[str, Tensor]:
+def given_masks(source: str, folder: str, seen: Stamp) -> Mapping[str, Tensor]:
     """Keep masks of a .safetensors file by matrix path, as bool. Raises EnvironmentProblem."""
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from ..errors import EnvironmentProblem
-
-    file = Path(folder, Path(source).expanduser())
+    file = located(source, folder)
     try:
         tensors = load_file(file)
     except (OSError, SafetensorError) as error:
-        raise EnvironmentProblem(
-            f"the masks in {file} cannot be read: {error}",
-            remedy="Relative paths count from the folder of the spec; the file is one of safetensors.",
-        ) from error
+        raise unreadable(file, error) from error
     for path, tensor in tensors.items():
         if tensor.dtype not in (torch.bool, torch.uint8) or (tensor.dtype == torch.uint8 and bool((tensor > 1).any())):
             raise EnvironmentProblem(
@@ -120,20 +156,24 @@ def given_masks(source: str, folder: str) -> Mapping[str, Tensor]:
 
 
 @functools.lru_cache(maxsize=1)
-def given_weights(source: str, folder: str, offline: bool, dtype: str) -> Mapping[str, Tensor]:
-    """Matrices (O, I) of a checkpoint by path; they stay in memory for the next group. Raises EnvironmentProblem."""
+def checkpoint(source: str, folder: str, offline: bool, dtype: str, seen: Stamp) -> tuple[PreTrainedModel, str]:
+    """The pruned model and its revision; it stays in memory for the next group. Raises EnvironmentProblem."""
     from ..contracts import ModelRequest
-    from ..models.anatomy import anatomy, read
-    from ..models.loading import load
+    from ..models.loading import load_weights
 
-    model = load(ModelRequest(source, dtype=dtype, offline=offline, folder=folder)).model
+    return load_weights(ModelRequest(source, dtype=dtype, offline=offline, folder=folder))
+
+
+def given_weights(source: str, folder: str, offline: bool, dtype: str, seen: Stamp) -> Mapping[str, Tensor]:
+    """Matrices (O, I) of a checkpoint by path. Raises EnvironmentProblem."""
+    from ..models.anatomy import anatomy, read
+
+    model, _ = checkpoint(source, folder, offline, dtype, seen)
     return {matrix.shape.path: read(model, matrix) for matrix in anatomy(model).matrices}
 
 
 def found(matrices: Mapping[str, Tensor], weight_OI: Tensor, task: Task, source: str) -> Tensor:
     """The given matrix of the task. Raises EnvironmentProblem where it is missing or of another shape."""
-    from ..errors import EnvironmentProblem
-
     remedy = "The masks or the checkpoint must be of the model that is studied."
     if task.path not in matrices:
         raise EnvironmentProblem(
@@ -151,8 +191,6 @@ def found(matrices: Mapping[str, Tensor], weight_OI: Tensor, task: Task, source:
 def check_pattern(keep_mask: Tensor, task: Task, source: str) -> None:
     """N:M allows at most N kept of every M. Raises EnvironmentProblem with the first group that has more."""
     from torch.nn.functional import pad
-
-    from ..errors import EnvironmentProblem
 
     pattern, cols = task.pattern, keep_mask.shape[1]
     if not pattern.is_nm:

@@ -22,7 +22,8 @@ INFO = Info(
             "timing",
             "lower",
             "wall-clock seconds from the dense model in memory to its pruned state, calibration included",
-            "one run, beside whatever else the machine did: an order of magnitude, not a benchmark",
+            "one run, beside whatever else the machine did: an order of magnitude, not a benchmark; a pass over the "
+            "model that several states share counts in each of them",
         ),
         Quantity(
             "prune_memory_bytes",

@@ -18,6 +18,7 @@ INFO = Info(
     equation=r"\Delta_b(s) = \mathrm{NLL}(\theta_{b \to s}) - \mathrm{NLL}(\theta)",
     spoken="delta of block b at sparsity s is the negative log-likelihood with only that block pruned, minus dense",
     cite="han2015learning",
+    result_version=2,
     quantities=(
         Quantity(
             "nll_increase",
@@ -25,7 +26,8 @@ INFO = Info(
             "measured",
             "float",
             "lower",
-            "mean negative log-likelihood per token with one decoder block pruned, over that of the dense model",
+            "mean negative log-likelihood per token with one decoder block pruned, over that of the dense model; "
+            "95 % bootstrap interval over windows, in pairs",
             "one block at a time: blocks pruned together can hurt more, or less, than the sum",
         ),
     ),
@@ -34,6 +36,7 @@ INFO = Info(
 
 def measure(found: SensitivityRecord) -> list[Measurement]:
     """One value for every scanned block and sparsity, in the dense cell."""
+    none = tuple((None,) * len(found.sparsity) for _ in found.blocks)
     return [
         record(
             INFO,
@@ -41,7 +44,8 @@ def measure(found: SensitivityRecord) -> list[Measurement]:
             math.nan if value is None else value,
             {"block": block, "sparsity": sparsity, "method": found.method},
             n=found.tokens,
+            ci=ci,
         )
-        for block, row in zip(found.blocks, found.nll_increase, strict=True)
-        for sparsity, value in zip(found.sparsity, row, strict=True)
+        for block, row, cis in zip(found.blocks, found.nll_increase, found.nll_increase_ci or none, strict=True)
+        for sparsity, value, ci in zip(found.sparsity, row, cis, strict=True)
     ]

@@ -71,6 +71,20 @@ def load(request: ModelRequest) -> LoadedModel:
     return loaded
 
 
+def load_weights(request: ModelRequest) -> tuple[PreTrainedModel, str]:
+    """
+    A model and its revision; of a directory that holds weights and no tokenizer, too. Raises EnvironmentProblem.
+    """
+    if kind_of(request.source) != "directory":
+        loaded = load(request)
+        return loaded.model, loaded.revision
+    from .sources import directory
+
+    folder = directory.locate(request)
+    directory.check_weights(folder)
+    return read_model(folder, request.dtype), directory.fingerprint(folder)
+
+
 def config(request: ModelRequest) -> dict[str, Any] | None:
     """The model's config as far as it is known without a network and without torch; None where it is not."""
     known: dict[str, Any] | None = source_of(request.source).config(request)
@@ -94,8 +108,15 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def read_pretrained(folder: Path, dtype: str, **gguf: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and the tokenizer in a folder, as `read_model` reads it. Raises EnvironmentProblem."""
+    with quiet_transformers(), wrapped_errors(folder / gguf.get("gguf_file", "")):
+        tokenizer = read_tokenizer(folder, **gguf)
+    return read_model(folder, dtype, **gguf), tokenizer
+
+
+def read_model(folder: Path, dtype: str, **gguf: str) -> PreTrainedModel:
     """
-    The model and the tokenizer in a folder, in evaluation mode and without gradients.
+    The model in a folder, in evaluation mode and without gradients.
 
     Only safetensors are read (or a `gguf_file` in the folder), code from the folder never runs, and a weight that the
     files lack is an error: transformers would fill it with random numbers. Raises EnvironmentProblem.
@@ -104,7 +125,6 @@ def read_pretrained(folder: Path, dtype: str, **gguf: str) -> tuple[PreTrainedMo
     from transformers import AutoModelForCausalLM
 
     with quiet_transformers(), wrapped_errors(folder / gguf.get("gguf_file", "")):
-        tokenizer = read_tokenizer(folder, **gguf)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
@@ -123,8 +143,8 @@ def read_pretrained(folder: Path, dtype: str, **gguf: str) -> tuple[PreTrainedMo
             f"{absent[0]} among them.",
             remedy="The files are incomplete or belong to different models: fetch them again.",
         )
-    model.eval().requires_grad_(False)
-    return model, tokenizer
+    ready: PreTrainedModel = model.eval().requires_grad_(False)
+    return ready
 
 
 def read_tokenizer(folder: Path, **gguf: str) -> PreTrainedTokenizerBase:

@@ -88,8 +88,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
+    """A row with an `id` can be linked to in the HTML."""
+
     entries: tuple[Entry, ...]
     muted: bool = False
+    id: str = ""
 
 
 @dataclass(frozen=True)

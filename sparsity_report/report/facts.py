@@ -13,7 +13,7 @@ from ..contracts import Pattern
 from ..results import timing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..results.model import ByteCurve, CellRecord, Condition, Measurement, ModelRecord, Results, StageRecord
     from ..results.timing import Verdict
@@ -166,7 +166,16 @@ def timing_points(results: Results) -> tuple[dict[str, Condition], ...]:
     several = len({point["decode"] for point in timed if "decode" in point}) > 1
     keys = ("batch", "prompt", "decode") if several else ("batch", "prompt")
     points = [{key: point[key] for key in keys if key in point} for point in timed if "decode" in point or not several]
-    return tuple(point for place, point in enumerate(points) if point not in points[:place])
+    return tuple(distinct(points))
+
+
+def distinct(points: Iterable[dict[str, Condition]]) -> list[dict[str, Condition]]:
+    """The points, each once, in order."""
+    found: list[dict[str, Condition]] = []
+    for point in points:
+        if point not in found:
+            found.append(point)
+    return found
 
 
 def of_phase(point: dict[str, Condition], phase: str) -> dict[str, Condition]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-import jinja2
 from markupsafe import Markup
 
-from .. import resources
-from . import fonts, images, labels, tidy
+from . import downloads, fonts, images, inline_svg, visualizer
+from .appearance import HOUSE
 from .build import build
+from .templates import blamed, environment, raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ..results.model import Results
     from .build import ReportModel
@@ -26,33 +28,17 @@ PRINTED_ROWS = 40
 """Rows of a long table in the PDF; the attached results have all."""
 BREAKABLE_ROWS = 24
 """A long table of fewer rows is kept on one page."""
-DOWNLOAD_BYTES = 120_000
-"""A larger results.csv stays beside the page: the page is to remain one that can be mailed."""
-CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; font-src data:"
+CSP = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
+)
+SCRIPTS = ("elements", "theme", "copying", "downloads", "tables", "visualizer", "report")
+"""In order: the last one sets everything up."""
+SYNTHETIC = ("bold-italic", "mono-bold")
+"""Faces for a word here and there, which a browser makes of their neighbours."""
+SHOWN = "0123456789.,–−×[]()●○▲▼↕ abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""Characters that scripts and style sheets may add."""
+_COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
-
-
-@cache
-def environment() -> jinja2.Environment:
-    """Templates of this installation; what is not marked as HTML is escaped."""
-    found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(resources.folder("templates")),
-        autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",), default=False),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    found.globals["breakable_rows"] = BREAKABLE_ROWS
-    found.tests["block"] = lambda block, name: type(block).__name__ == name
-    found.filters |= {"svg_uri": images.svg_uri, "as_text": labels.as_text}
-    found.filters["display"] = lambda block: images.display(block.tex, block.spoken)
-    return found
-
-
-def sheet(name: str) -> Markup:
-    """A style sheet or script of the templates, as it is."""
-    return Markup((resources.folder("templates") / name).read_text(encoding="utf-8"))
 
 
 def shortened(table: Table) -> Table:
@@ -74,6 +60,8 @@ def _font_rules(text: str, target: Target) -> Iterator[str]:
     regular, fallback = fonts.FACES["regular"], fonts.FACES["fallback"]
     flavor: Literal["woff2"] | None = "woff2" if target == "html" else None
     for face in fonts.faces():
+        if target == "html" and face.name in SYNTHETIC:
+            continue
         wanted = fonts.missing(regular, characters) if face is fallback else characters
         if not wanted:
             continue
@@ -82,47 +70,64 @@ def _font_rules(text: str, target: Target) -> Iterator[str]:
         yield f'@font-face{{{style};src:url({uri}) format("{flavor or "truetype"}")}}'
 
 
-def downloads(report: ReportModel) -> dict[str, str]:
-    """Files inside the page, by name, as data URIs."""
-    results = report.results
-    files = {"spec.toml": results.spec.text, "references.bib": report.bibtex, "results.csv": tidy.results_csv(results)}
-    return {name: images.text_uri(text) for name, text in files.items() if len(text.encode()) <= DOWNLOAD_BYTES}
+def page(report: ReportModel, target: Target, own: Path | None = None) -> str:
+    """
+    The page of a report that is built already; templates in the folder `own` come before those shipped.
+
+    Raises UsageError for what is wrong with those.
+    """
+    with blamed(own):
+        return _printed(report, own) if target == "pdf" else _screen(report, own)
 
 
-def page(report: ReportModel, target: Target) -> str:
-    """The page of a report that is built already."""
-    printed = target == "pdf"
-    body = (
-        environment()
-        .get_template("body.html.j2")
-        .render(
-            report=report,
-            results=report.results,
-            numbering=report.numbering,
-            printed=printed,
-            fit=shortened if printed else lambda table: table,
-            downloads={} if printed else downloads(report),
-        )
-    )
-    used = _TAG.sub("", body) + "0123456789.,–−×[]()●○▲▼↕ abcdefghijklmnopqrstuvwxyz"
-    if printed:
-        used += "".join(drawing.svg for drawing in report.drawings.values())
-    sheets = ["css/base.css", "css/print.css"] if printed else ["css/base.css", "css/screen.css"]
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            report=report,
-            results=report.results,
-            printed=printed,
-            body=Markup(body),
-            csp=CSP,
-            styles=Markup("\n").join(
-                [Markup("\n".join(_font_rules(Markup(used).unescape(), target))), *map(sheet, sheets)]
-            ),
-            script=sheet("js/report.js"),
-        )
-    )
+def _printed(report: ReportModel, own: Path | None) -> str:
+    body = _body(report, own, printed=True, fit=shortened)
+    labels = "".join(drawing.svg for drawing in report.drawings.values())
+    styles = _styles(f"{_words(body)}{labels}", "pdf", (HOUSE, "css/base.css", "css/print.css"), own)
+    return _page(report, own, printed=True, body=body, styles=styles)
+
+
+def _screen(report: ReportModel, own: Path | None) -> str:
+    drawn, data = inline_svg.pictures(report.drawings), downloads.of_figures(report)
+    body = _body(
+        report, own, printed=False, fit=lambda table: table, pictures=drawn.by_id, data=data,
+        visualizer=visualizer, presets=visualizer.presets_of(report.results.excerpts),
+    )  # fmt: skip
+    styles = _styles(_words(body), "html", (HOUSE, "css/base.css", "css/screen.css"), own)
+    script = Markup("\n").join(raw(f"js/{name}.js", own) for name in SCRIPTS)
+    files = downloads.of_study(report, sum(map(len, (body, styles, drawn.css, script))))
+    return _page(
+        report, own, printed=False, body=body, styles=styles, figure_styles=Markup(drawn.css), script=script,
+        csp=policy(script), files=files,
+    )  # fmt: skip
+
+
+def policy(script: str) -> str:
+    """The page fetches nothing from anywhere, and runs this one script."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return f"{CSP}; script-src 'sha256-{digest}'"
+
+
+def _body(report: ReportModel, own: Path | None, **more: object) -> Markup:
+    found = environment(own).get_template("body.html.j2")
+    common = {"results": report.results, "numbering": report.numbering, "breakable_rows": BREAKABLE_ROWS}
+    return Markup(found.render(report=report, **common, **more))
+
+
+def _page(report: ReportModel, own: Path | None, **more: object) -> str:
+    return environment(own).get_template("report.html.j2").render(report=report, results=report.results, **more)
+
+
+def _words(body: str) -> str:
+    """All characters that the page can show: those outside of tags, and those of scripts and style sheets."""
+    return _TAG.sub("", body) + SHOWN
+
+
+def _styles(text: str, target: Target, sheets: tuple[str, ...], own: Path | None) -> Markup:
+    rules = "\n".join(_font_rules(Markup(text).unescape(), target))
+    house = [raw(HOUSE)] if own is not None and (own / HOUSE).is_file() else []  # an own one need not set everything
+    texts = (*house, *(raw(name, own) for name in sheets))
+    return Markup("\n").join([Markup(rules), *(Markup(_COMMENT.sub("", text)) for text in texts)])
 
 
 def render_html(results: Results, *, target: Target = "html") -> str:

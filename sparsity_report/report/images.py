@@ -44,6 +44,11 @@ def _without_bare_groups(svg: str) -> str:
     return "".join(kept)
 
 
+def without_idle_markup(svg: str) -> str:
+    """The same picture without groups and blanks that mean nothing."""
+    return _PATH.sub(lambda found: _COMMAND.sub(r"\1", found[0]), _without_bare_groups(" ".join(svg.split())))
+
+
 def svg_uri(svg: str) -> Markup:
     """
     Percent-encoded, which takes a quarter less than base64, and without spaces that mean nothing in path data.
@@ -51,9 +56,7 @@ def svg_uri(svg: str) -> Markup:
     Links within the SVG are plain `href`s, as SVG 2 has them. Quotation marks become apostrophes, which need no
     encoding: figures put none into attributes.
     """
-    coarse = _GLYPH.sub(_coarser, _without_bare_groups(" ".join(svg.split())))
-    compact = _PATH.sub(lambda found: _COMMAND.sub(r"\1", found[0]), coarse)
-    compact = compact.replace("xlink:href=", "href=")
+    compact = _GLYPH.sub(_coarser, without_idle_markup(svg)).replace("xlink:href=", "href=")
     if "'" not in compact:
         compact = compact.replace('"', "'")
     return Markup(f"data:image/svg+xml,{quote(compact, safe=_SAFE_IN_ATTRIBUTE)}")

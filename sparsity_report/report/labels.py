@@ -14,8 +14,19 @@ from .fonts import FALLBACK, TEXT
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 UNITS = "100"
 """Matplotlib draws the outlines of letters at 100 points, upside down, and scales the label."""
-FACES = {"R": {}, "B": {"font-weight": "700"}, "I": {"font-style": "italic"}}
+FACES: dict[str, dict[str, str]] = {"R": {}, "B": {"font-weight": "700"}, "I": {"font-style": "italic"}}
 """Attributes by the first letter of an outline's id, which `style.lighter` left of the face's name."""
+_USE = f"{{{SVG}}}use"
+
+
+def words_of(element: ElementTree.Element) -> tuple[str, dict[str, str]] | None:
+    """What a label says and the attributes of its face; None if it is none, or not a plain line of the text's face."""
+    words, letters = element.get("aria-label", ""), element.findall(_USE)
+    faces = {each.get(f"{{{XLINK}}}href", "")[1:2] for each in letters}
+    raised = any(each.get("transform") or float(each.get("y", 0)) for each in letters)
+    if len(words) != len(letters) or len(faces) != 1 or not faces <= FACES.keys() or raised:
+        return None
+    return words, FACES[faces.pop()]
 
 
 def as_text(svg: str) -> str:
@@ -24,14 +35,12 @@ def as_text(svg: str) -> str:
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(svg)
     for label in root.iter(f"{{{SVG}}}g"):
-        words, letters = label.get("aria-label", ""), label.findall(f"{{{SVG}}}use")
-        faces = {each.get(f"{{{XLINK}}}href", "")[1:2] for each in letters}
-        raised = any(each.get("transform") or float(each.get("y", 0)) for each in letters)
-        if len(words) != len(letters) or len(faces) != 1 or not faces <= FACES.keys() or raised:
+        if (found := words_of(label)) is None:
             continue
-        places = " ".join(each.get("x", "0") for each in letters)
+        words, face = found
+        places = " ".join(each.get("x", "0") for each in label.findall(_USE))
         fixed = {"x": places, "y": "0", "font-size": UNITS, "font-family": f"{TEXT}, {FALLBACK}"}
-        text = ElementTree.Element(f"{{{SVG}}}text", fixed | {"transform": "scale(1 -1)"} | FACES[faces.pop()])
+        text = ElementTree.Element(f"{{{SVG}}}text", fixed | {"transform": "scale(1 -1)"} | face)
         text.text = words
         label[:] = [*label.findall(f"{{{SVG}}}defs"), text]
     return ElementTree.tostring(root, encoding="unicode")

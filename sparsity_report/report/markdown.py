@@ -9,6 +9,8 @@ from markupsafe import Markup
 from . import markup, replicates
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..results.model import Results
 
 TAGS = {"p", "em", "strong", "a", "ul", "ol", "li", "code", "blockquote", "br"}
@@ -32,16 +34,17 @@ def cell(text: str) -> str:
     return " ".join(escaped.split())
 
 
-def summary(results: Results) -> str:
+def summary(results: Results, templates: Path | None = None) -> str:
     """`summary.md`: title, answers, alerts, at most twelve rows of the headline table and the checks."""
-    from .html import environment
     from .prose import summary as words
     from .prose.checks import verdict_sentence
     from .result_tables import headline
+    from .templates import blamed, environment
 
     shown = replicates.pooled(results)
     table = headline(shown)
-    template = environment().get_template("summary.md.j2")
+    with blamed(templates):
+        template = environment(templates).get_template("summary.md.j2")
     text = template.render(
         results=results,
         glance=[markup.to_text(each) for each in words.at_a_glance(shown)],

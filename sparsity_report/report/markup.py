@@ -102,6 +102,8 @@ def _html(kind: str, parts: list[str], numbering: Numbering) -> Markup:
 
 def to_html(text: str, numbering: Numbering) -> Markup:
     """Escaped HTML in which every mark is resolved."""
+    if _OPEN not in text:  # most cells of tables
+        return escape(text)
     pieces, position = [], 0
     for found in _MARK.finditer(text):
         before, resolved = text[position : found.start()], _html(found[1], found[2].split(_SPLIT), numbering)

@@ -18,8 +18,8 @@ TEXT_SIZE_PT = 10.0
 BEARING_PT = 0.4
 """White space on both sides, so that neither a slanted letter nor an antialiased stem is cut."""
 
-GRID = 40
-"""Grid lines per point: outlines are exact to 1/80 pt, far below what a printer resolves."""
+GRID = 20
+"""Grid lines per point: outlines are exact to 1/40 pt, far below what a printer resolves."""
 
 
 @dataclass(frozen=True)

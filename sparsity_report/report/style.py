@@ -106,7 +106,8 @@ _RC: dict[Any, Any] = {
     "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": False, "grid.color": GRID,
     "grid.linewidth": 0.45, "lines.linewidth": 1.2, "lines.markersize": 4.5, "lines.markeredgewidth": 0.9,
     "errorbar.capsize": 2, "hatch.linewidth": 0.45, "patch.linewidth": 0.6, "legend.frameon": False,
-    "legend.handlelength": 1.6, "legend.borderaxespad": 0, "savefig.transparent": True, "svg.fonttype": "path",
+    "legend.handlelength": 1.6, "legend.borderaxespad": 0, "figure.facecolor": "none", "axes.facecolor": "none",
+    "svg.fonttype": "path",
     "axes.formatter.useoffset": False, "text.parse_math": False,
 }  # fmt: skip
 
@@ -144,8 +145,26 @@ def render(name: str, height_mm: float, paint: Callable[[Figure], None], width_m
         figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr,call-arg] # constrained has both
         paint(figure)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        _save(figure, buffer)
     return lighter(buffer.getvalue())
+
+
+def _save(figure: Figure, buffer: io.StringIO) -> None:
+    """
+    As `savefig`, which draws everything once without a result only to arrange the parts: here they are arranged alone.
+
+    Rasters within have the 100 dots per inch of matplotlib's figures; all else is in points.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas, engine = FigureCanvasSVG(figure), figure.get_layout_engine()
+    assert engine is not None
+    saved, figure.dpi = figure.dpi, 72
+    if figure.axes:
+        engine.execute(figure)
+    figure.set_layout_engine("none")
+    figure.dpi = saved
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call] # matplotlib's
 
 
 def bands(figure: Figure, titles: Sequence[str], heights: Sequence[float]) -> list[Figure | SubFigure]:
@@ -186,14 +205,17 @@ def end_labels(axes: Axes, labels: Sequence[Label], height_mm: float, line_mm: f
     A hairline leads from the last point to its name. The limits of the axes must be set; `height_mm` is about their
     height on the page. Labels that find no room between the edges of the axes hang over them evenly.
     """
+    from matplotlib.lines import Line2D
+
     to_axes = axes.transScale + axes.transLimits
     ends = [to_axes.transform((each.x, each.y)) for each in labels]
     heights = [min(max(float(y), 0.0), 0.97) for _, y in ends]  # an end outside of the axes is marked at their edge
     for label, (x, _), end, place in zip(labels, ends, heights, spread(heights, line_mm / height_mm), strict=True):
-        line = {"arrowstyle": "-", "lw": 0.45, "ls": (0, (1, 1)), "color": label.colour, "shrinkA": 1, "shrinkB": 2.5}
-        axes.annotate(
-            label.text, (float(x), end), (1.035, place), xycoords="axes fraction", textcoords="axes fraction",
-            va="center", fontsize=7.6, color=label.colour, arrowprops=line, annotation_clip=False,
+        # A line of its own costs the layout nothing; the arrow of an annotation is measured by its curves.
+        dots: dict[str, Any] = {"lw": 0.45, "ls": (0, (1, 1)), "color": label.colour, "zorder": 1.9, "clip_on": False}
+        axes.add_artist(Line2D((float(x), 1.025), (end, place), transform=axes.transAxes, **dots)).set_in_layout(False)
+        axes.text(
+            1.035, place, label.text, transform=axes.transAxes, va="center", fontsize=7.6, color=label.colour
         )  # fmt: skip
 
 

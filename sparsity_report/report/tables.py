@@ -290,7 +290,7 @@ def checks(results: Results) -> Table:
                 text(plain(each.what)),
                 text(plain(each.expected)),
                 text(plain(each.observed)),
-                text(VERDICTS[each.verdict]),
+                text(VERDICTS[each.verdict], "stated after results" if each.late else ""),
                 text(
                     f"{plain(each.source)}{cite(references.of_source(each.source))}"
                     or {"contract": "contract", "expect": "spec"}[each.origin]
@@ -363,6 +363,7 @@ def cells(results: Results) -> Table:
                 ),
             ),
             muted=cell.status != "ok",
+            id=f"cell:{cell.id}",
         )
         for cell in replicates.runs(results)
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .drawing import csv_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..results.model import Results
 
 HEADER = (
@@ -37,46 +39,24 @@ def _pairs(values: dict[str, object]) -> str:
     return ";".join(f"{key}={value}" for key, value in values.items())
 
 
-def results_csv(results: Results) -> str:
-    """Every number of every cell; a cell without numbers has one row with its status."""
+def rows(results: Results) -> Iterator[tuple[object, ...]]:
+    """Every number of every cell, in the order of `HEADER`; a cell without numbers has one row with its status."""
     labels = {model.id: model.label for model in results.models}
-    rows: list[tuple[object, ...]] = []
     for cell in results.cells:
         where = cell.variant
         stages = " > ".join(
             f"{stage.op}:{stage.entry}({_pairs(stage.params)};seed={stage.seed})" for stage in where.stages
         )
         form = f"{where.format.entry}({_pairs(where.format.params)})"
-        head = (
-            cell.id,
-            cell.node,
-            where.id,
-            where.model,
-            labels[where.model],
-            stages,
-            form,
-            where.replicate,
-            cell.status,
-        )
+        model = (where.id, where.model, labels[where.model])
+        head = (cell.id, cell.node, *model, stages, form, where.replicate, cell.status)
         if not cell.metrics:
-            rows.append((*head, *(None,) * 11))
+            yield (*head, *(None,) * (len(HEADER) - len(head)))
         for each in cell.metrics:
-            low, high = each.ci or (None, None)
-            conditions = _pairs(dict(each.conditions))
-            rows.append(
-                (
-                    *head,
-                    each.metric,
-                    each.value,
-                    each.unit,
-                    each.kind,
-                    each.noise,
-                    each.direction,
-                    conditions,
-                    low,
-                    high,
-                    each.n,
-                    each.anchor,
-                )
-            )
-    return csv_text(HEADER, rows)
+            number = (each.metric, each.value, each.unit, each.kind, each.noise, each.direction)
+            yield (*head, *number, _pairs(dict(each.conditions)), *(each.ci or (None, None)), each.n, each.anchor)
+
+
+def results_csv(results: Results) -> str:
+    """`results.csv` as text."""
+    return csv_text(HEADER, rows(results))

@@ -7,114 +7,45 @@ outside; one that straddles a bound is undecided. What is not there cannot be ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..selectors import selects_record
+from ..selectors import counterparts, facts_of_record, selects_record, split
 from . import timing
 from .model import CheckRecord
+from .observation import Observation, beside, observations, ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ..spec.model import Expect
-    from .model import CellRecord, Condition, Measurement, Results
+    from .model import CellRecord, Condition, Results
 
 Verdict = Literal["pass", "miss", "undecided", "cannot_check"]
-
-SPEEDUPS = {"prefill_latency_s": "prefill_speedup", "decode_latency_s": "decode_speedup"}
-"""Latencies whose ratio to dense was itself measured, in pairs: dense over variant."""
-
-PAIRED = {"perplexity": "perplexity_ratio"}
-"""Metrics whose ratio to dense was itself measured, in pairs: variant over dense."""
 
 ALL_ORDER: tuple[Verdict, ...] = ("miss", "cannot_check", "undecided", "pass")
 ANY_ORDER: tuple[Verdict, ...] = ("pass", "undecided", "cannot_check", "miss")
 
 
 @dataclass(frozen=True)
-class Observation:
-    """A value with its interval (both ends equal for a counted number), or the reason why there is none."""
+class Finding:
+    """One comparison: its verdict, what was observed in words, the unit of the bounds, and whose numbers they are."""
 
-    low: float = 0.0
-    value: float = 0.0
-    high: float = 0.0
+    verdict: Verdict
+    observed: str
     unit: str = ""
-    missing: str = ""
+    cells: tuple[str, ...] = ()
 
 
 def wanted_conditions(expect: Expect) -> dict[str, Condition]:
     return {**expect.conditions, **({"over": expect.over} if expect.over else {})}
 
 
-def pick(cell: CellRecord, metric: str, conditions: dict[str, Condition]) -> Measurement | str:
-    """
-    The measurement that fits the conditions and has the fewest others: a total rather than one of its parts.
-
-    Bytes are the model's unless the target's are asked for. Returns the reason where there is none or no single one.
-    """
-    fitting = [each for each in cell.metrics if each.metric == metric and conditions.items() <= each.conditions.items()]
-    if not fitting:
-        return f"{cell.id} has no {metric}{f' with {conditions}' if conditions else ''}"
-    fewest = min(len(each.conditions) for each in fitting)
-    closest = [each for each in fitting if len(each.conditions) == fewest]
-    if len(closest) > 1:
-        closest = [each for each in closest if each.conditions.get("over") == "model"] or closest
-    if len(closest) > 1:
-        differing = sorted({key for each in closest for key in each.conditions} - conditions.keys())
-        return f"{cell.id} has {len(closest)} values of {metric}: say which with conditions ({', '.join(differing)})"
-    return closest[0]
-
-
-def observe(found: Measurement | str) -> Observation:
-    if isinstance(found, str):
-        return Observation(missing=found)
-    if found.value is None:
-        return Observation(missing=f"{found.metric} is not finite")
-    low, high = found.ci or (found.value, found.value)
-    return Observation(low, found.value, high, found.unit)
-
-
-def settled(found: Measurement | str, results: Results) -> Observation:
-    """A speed-up inside the noise of dense against dense may be none: its interval then reaches to 1."""
-    seen = observe(found)
-    if isinstance(found, str) or seen.missing or not found.metric.endswith("_speedup"):
-        return seen
-    if timing.verdict(found.value, found.ci, timing.floor_behind(results, found)) != "no difference":
-        return seen
-    return replace(seen, low=min(seen.low, 1.0), high=max(seen.high, 1.0))
-
-
-def over_dense(cell: CellRecord, expect: Expect, results: Results) -> Observation:
-    """
-    The cell's value over dense's. Latencies and perplexity: from the paired ratio that was measured. Otherwise the
-    interval combines the opposite ends of both, which is never too narrow.
-    """
-    conditions = wanted_conditions(expect)
-    ratio = observe(pick(cell, PAIRED.get(expect.metric, ""), conditions))
-    if expect.metric in PAIRED and not ratio.missing:
-        return Observation(ratio.low, ratio.value, ratio.high, "× dense")
-    paired = settled(pick(cell, SPEEDUPS.get(expect.metric, ""), conditions), results)
-    if expect.metric in SPEEDUPS and not paired.missing and paired.low > 0:
-        return Observation(1 / paired.high, 1 / paired.value, 1 / paired.low, "× dense")
-    reference = results.reference(cell.variant.model)
-    if reference is None:
-        return Observation(missing=f"the model {cell.variant.model} has no dense cell")
-    ours, dense = (observe(pick(each, expect.metric, conditions)) for each in (cell, reference))
-    if ours.missing or dense.missing:
-        return Observation(missing=ours.missing or f"dense: {dense.missing}")
-    if dense.low <= 0 or ours.low < 0:
-        return Observation(missing=f"dense {expect.metric} is not positive: there is no ratio to it")
-    return Observation(ours.low / dense.high, ours.value / dense.value, ours.high / dense.low, "× dense")
-
-
-def observed(cell: CellRecord, expect: Expect, results: Results) -> Observation:
-    if cell.status != "ok":
-        reason = f" ({cell.reason})" if cell.reason else ""
-        return Observation(missing=f"{cell.id}: {cell.status.replace('_', ' ')}{reason}")
-    if expect.relative_to == "dense":
-        return over_dense(cell, expect, results)
-    return settled(pick(cell, expect.metric, wanted_conditions(expect)), results)
+def unusable(cell: CellRecord) -> str:
+    """Why a cell has no numbers to check; "" if it has."""
+    reason = f" ({cell.reason})" if cell.reason else ""
+    return "" if cell.status == "ok" else f"{cell.id}: {cell.status.replace('_', ' ')}{reason}"
 
 
 def bounds(expect: Expect) -> tuple[float, float]:
@@ -131,6 +62,15 @@ def judge(seen: Observation, expect: Expect) -> Verdict:
     return "miss" if seen.high < low or seen.low > high else "undecided"
 
 
+def ascends(lower: Observation, higher: Observation) -> Verdict:
+    """Whether the second is above the first: intervals apart decide, intervals that overlap do not."""
+    if lower.missing or higher.missing:
+        return "cannot_check"
+    if higher.low > lower.high:
+        return "pass"
+    return "miss" if higher.high <= lower.low else "undecided"
+
+
 def number(value: float, unit: str) -> str:
     """Bytes in MiB once there are that many, everything else with four digits."""
     if unit == "B":
@@ -139,7 +79,18 @@ def number(value: float, unit: str) -> str:
     return text if unit in ("", "1") else f"{text} {unit}"
 
 
+def label(selection: Mapping[str, Any]) -> str:
+    """A selection in words: "wanda", "row, sparsity 0.5" or "inner blocks"."""
+    facts, scan = split(selection)
+    blocks = [f"block {each}" if isinstance(each, int) else f"{each} block{'s' * (each == 'inner')}" for each in
+              scan.values()]  # fmt: skip
+    cells = [each if isinstance(each, str) else f"{key} {each}" for key, each in facts.items()]
+    return ", ".join([*cells, *blocks])
+
+
 def expected_text(expect: Expect, unit: str) -> str:
+    if expect.order:
+        return " < ".join(map(label, expect.order))
     if expect.between is not None:
         return f"{number(expect.between[0], unit)} to {number(expect.between[1], unit)}"
     parts = [("at least", expect.at_least), ("at most", expect.at_most)]
@@ -153,25 +104,115 @@ def observed_text(seen: Observation) -> str:
     return number(seen.value, seen.unit) + interval
 
 
+def span_text(seen: Sequence[Observation]) -> str:
+    """One value, or from where to where several reach."""
+    found = sorted((each for each in seen if not each.missing), key=lambda each: each.value)
+    if len(found) < 2:
+        return observed_text(seen[0])
+    return f"{number(found[0].value, '')} to {observed_text(found[-1])}"
+
+
+def other_cell(cell: CellRecord, wanted: Mapping[str, Any], results: Results) -> CellRecord | str:
+    """The one cell that `cell` is compared with, or why there is none."""
+    known = [(facts_of_record(each), each) for each in results.cells]
+    found = counterparts(facts_of_record(cell), wanted, known)
+    if not found:
+        return f"{cell.id} has no counterpart with {label(wanted)}"
+    if len({each.node for each in found}) > 1:
+        return f"{cell.id} could be compared with {', '.join(each.id for each in found)}: say which"
+    return found[0]
+
+
+def dense_of(cell: CellRecord, results: Results) -> CellRecord | str:
+    return results.reference(cell.variant.model) or f"the model {cell.variant.model} has no dense cell"
+
+
+def bounded(cell: CellRecord, expect: Expect, results: Results) -> Iterator[Finding]:
+    """The cell's value, or its ratio to another cell's, beside the bounds."""
+    conditions = wanted_conditions(expect)
+    if expect.relative_to is None:
+        yield from (found(expect, each, (cell,)) for each in observations(cell, expect.metric, conditions))
+        return
+    if isinstance(expect.relative_to, str):
+        other, theirs, unit = dense_of(cell, results), conditions, "× dense"
+    else:
+        wanted, scan = split(expect.relative_to)
+        other, theirs = other_cell(cell, wanted, results) if wanted else cell, conditions | scan
+        unit = f"× {label(expect.relative_to)}"
+    if other is cell and expect.relative_to != "dense" and theirs == conditions:
+        return  # selected by `where` as well: it is what the others are compared with
+    if isinstance(other, str) or unusable(other):
+        yield found(expect, Observation(missing=other if isinstance(other, str) else unusable(other)), (cell,))
+        return
+    cells = (cell,) if expect.relative_to == "dense" else (cell, other)
+    for ours, reference in product(*beside(cell, other, expect.metric, conditions, theirs)):
+        yield found(expect, ratio(ours, reference, expect.metric, unit), cells)
+
+
+def found(expect: Expect, seen: Observation, cells: tuple[CellRecord, ...]) -> Finding:
+    named = tuple(dict.fromkeys(each.id for each in cells))
+    return Finding(judge(seen, expect), observed_text(seen), "" if seen.missing else seen.unit, named)
+
+
+def steps(expect: Expect, results: Results) -> Iterator[Finding]:
+    """Every cell of each step of an order beside its counterpart in the step before."""
+    conditions = wanted_conditions(expect)
+    for before, after in pairwise(expect.order):
+        (lower, lower_scan), (higher, higher_scan) = split(before), split(after)
+        cells = [cell for cell in results.cells if selects_record(cell, {**expect.where, **higher})]
+        if not cells:
+            yield Finding("cannot_check", f"no cell of this run fits {label(after)}")
+        for cell in cells:
+            other = other_cell(cell, {**expect.where, **lower}, results) if lower != higher else cell
+            missing = other if isinstance(other, str) else unusable(cell) or unusable(other)
+            if isinstance(other, str) or missing:
+                yield Finding("cannot_check", missing, cells=(cell.id,))
+                continue
+            above, below = beside(cell, other, expect.metric, conditions | higher_scan, conditions | lower_scan)
+            verdicts = [ascends(first, second) for first, second in product(below, above)]
+            told = f"{label(before)} {span_text(below)}, {label(after)} {span_text(above)}"
+            yield Finding(min(verdicts, key=ALL_ORDER.index), told, cells=tuple({other.id: 0, cell.id: 0}))
+
+
+def findings(expect: Expect, results: Results) -> list[Finding]:
+    """Every comparison that the expectation asks for; one that cannot be made stands for none."""
+    if expect.order:
+        return list(steps(expect, results))
+    cells = [cell for cell in results.cells if selects_record(cell, expect.where)]
+    made = [
+        each
+        for cell in cells
+        for each in (
+            [Finding("cannot_check", unusable(cell), cells=(cell.id,))]
+            if unusable(cell)
+            else bounded(cell, expect, results)
+        )
+    ]
+    return made or [Finding("cannot_check", "no cell of this run fits")]
+
+
 def check(expect: Expect, results: Results) -> CheckRecord:
     """One expectation against every cell that it selects."""
-    cells = [cell for cell in results.cells if selects_record(cell, expect.where)]
-    seen = [observed(cell, expect, results) for cell in cells] or [Observation(missing="no cell of this run fits")]
-    verdicts = [judge(each, expect) for each in seen]
-    verdict = min(verdicts, key=(ALL_ORDER if expect.need == "all" else ANY_ORDER).index)
-    unit = next((each.unit for each in seen if not each.missing), "")
+    seen = findings(expect, results)
+    order = ALL_ORDER if expect.need == "all" else ANY_ORDER
+    unit = next((each.unit for each in seen if each.unit), "× dense" if expect.relative_to == "dense" else "")
     return CheckRecord(
         what=expect.what,
         source=expect.source,
-        expected=expected_text(expect, unit or ("× dense" if expect.relative_to else "")),
-        observed="; ".join(dict.fromkeys(map(observed_text, seen))),
-        verdict=verdict,
-        cells=tuple(cell.id for cell in cells),
+        expected=expected_text(expect, unit),
+        observed="; ".join(dict.fromkeys(each.observed for each in seen)),
+        verdict=min((each.verdict for each in seen), key=order.index),
+        cells=tuple(dict.fromkeys(name for each in seen for name in each.cells)),
         metric=expect.metric,
         on_miss=expect.on_miss,
     )
 
 
 def evaluate(expectations: Sequence[Expect], results: Results) -> tuple[CheckRecord, ...]:
-    """What was expected beside what was observed, in the order of the spec."""
+    """
+    What was expected beside what was observed, in the order of the spec.
+
+    A speed-up inside the noise of dense against dense may be none: its interval then reaches to 1.
+    """
+    results = timing.settled(results)
     return tuple(check(expect, results) for expect in expectations)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from ..contracts import Direction, Kind, Noise
+from ..contracts import AttentionShape, Direction, Kind, Noise
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -36,9 +36,11 @@ class Measurement(Record):
     ci: tuple[FiniteFloat, FiniteFloat] | None = None
     """95 % interval."""
     n: int | None = None
-    """How many tokens, windows or timed rounds stand behind the value."""
+    """How many tokens, windows, items or timed rounds stand behind the value."""
     outliers: int | None = None
     """How many of the n lie beyond Tukey's fences; none of them is left out."""
+    stderr: FiniteFloat | None = None
+    """Standard error, where another tool gave the value and this with it."""
     samples_ref: str | None = None
     """Key of the raw samples in detail/<cell>.json.gz."""
     anchor: str | None = None
@@ -104,6 +106,11 @@ class CellRecord(Record):
         found = self.find(metric, **conditions)
         return None if found is None else found.value
 
+    def value_at(self, metric: str, conditions: dict[str, Condition]) -> float | None:
+        """The value under exactly these conditions."""
+        found = (each.value for each in self.metrics if each.metric == metric and each.conditions == conditions)
+        return next(found, None)
+
     @model_validator(mode="after")
     def _metrics_are_unique(self) -> CellRecord:
         keys = [(each.metric, tuple(sorted(each.conditions.items(), key=str))) for each in self.metrics]
@@ -165,6 +172,8 @@ class ModelRecord(Record):
     activation: str = ""
     attention: str = ""
     """The attention implementation that ran: others differ in the last digits."""
+    attention_shape: AttentionShape | None = None
+    """What the size of the key-value cache follows from; null where the config does not say."""
     tied_embeddings: bool = False
     groups: tuple[GroupRecord, ...] = ()
     matrices: tuple[MatrixRecord, ...] = ()
@@ -221,8 +230,52 @@ class SensitivityRecord(Record):
     blocks: tuple[int, ...]
     nll_increase: tuple[tuple[float | None, ...], ...]
     """Mean negative log-likelihood over dense, nats per token: one row a block, one value a sparsity."""
+    nll_increase_ci: tuple[tuple[tuple[FiniteFloat, FiniteFloat] | None, ...], ...] = ()
+    """95 % intervals of the same over windows, in pairs with dense; null where there are too few windows."""
     tokens: int
     forward_equivalents: float
+
+
+class TaskRecord(Record):
+    """A task as it was evaluated: what two accuracies must share to be compared."""
+
+    task: str
+    version: str
+    items: int
+    of: int
+    """Items of the whole task; `items` of them were evaluated, from the start."""
+    fewshot: int = 0
+    """Examples in the prompt."""
+    split: str = ""
+    dataset: str = ""
+    sha256: str = ""
+    """Of the task's configuration and the evaluated items."""
+    harness: str = ""
+    prompt: str = "no chat template"
+
+
+class TaskScores(Record):
+    """What the harness found for one state: values and standard errors by measure, and every item's 0 or 1."""
+
+    task: str
+    fewshot: int
+    values: dict[str, float]
+    stderr: dict[str, float | None]
+    items: dict[str, tuple[float, ...]]
+
+
+class ExcerptRecord(Record):
+    """A corner of a model's first targeted matrix, from (row, col) on, for the visualizer of the page."""
+
+    model: str
+    matrix: str
+    row: int = 0
+    col: int = 0
+    weights: tuple[tuple[FiniteFloat, ...], ...] = Field(min_length=1)
+    """Values of the dense matrix, (out, in)."""
+    input_rms: tuple[FiniteFloat, ...] = ()
+    """Root mean square of each input over the calibration tokens; empty where the study has none."""
+    tokens: int = 0
 
 
 class DataRecord(Record):
@@ -296,6 +349,8 @@ class EntryRecord(Record):
     cite: str = ""
     result_version: int = 1
     traits: dict[str, str] = {}
+    needs: tuple[str, ...] = ()
+    """What it reads of the model beside its weights; results of older versions do not say."""
 
 
 class QuantityRecord(Record):
@@ -343,6 +398,40 @@ class EnvironmentRecord(Record):
     """Hash of what timings depend on: two runs whose fingerprints differ have no comparable timings."""
 
 
+class ReadRate(Record):
+    """Bytes per second read from a buffer of so many bytes (measured)."""
+
+    bytes: int
+    bytes_per_s: float
+    ci: tuple[FiniteFloat, FiniteFloat] | None = None
+
+
+class MachineRecord(Record):
+    """
+    A machine that numbers are modelled for: a vendor's figures with their source, or "this", whose are measured.
+
+    Peaks are operations per second by dtype; what is not known is left out.
+    """
+
+    name: str
+    title: str
+    kind: str
+    bandwidth: float | None = None
+    memory_bytes: int | None = None
+    peak: dict[str, float] = {}
+    peak_2_4: dict[str, float] = {}
+    """With 2:4 sparse weights, counted as if they were dense; empty where there is no unit for them."""
+    source: str
+    url: str = ""
+    note: str = ""
+    read_rates: tuple[ReadRate, ...] = ()
+    """Measured, by growing size of the buffer; a working set that fits into a cache is read faster."""
+    peak_ci: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
+    price_per_hour: float | None = None
+    """As the spec gives it."""
+    currency: str = ""
+
+
 class CheckRecord(Record):
     """Something expected beside what was observed. "undecided": the observed interval straddles a bound."""
 
@@ -355,6 +444,21 @@ class CheckRecord(Record):
     cells: tuple[str, ...] = ()
     metric: str = ""
     on_miss: Literal["report", "fail"] = "report"
+    late: bool = False
+    """Stated or changed when results were there already."""
+
+
+class RegistrationRecord(Record):
+    """The expectations of a run beside those that were written down before its first result."""
+
+    sha256: str
+    """Of the canonical form of all expectations as they are now."""
+    registered: str
+    """When those from before the first result were written down; "" where there are none."""
+    changed: str = ""
+    """When the present ones were, if they are others."""
+    late: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
 class Alert(Record):
@@ -375,6 +479,7 @@ class Results(Record):
     quick: bool = False
     models: tuple[ModelRecord, ...] = ()
     data: tuple[DataRecord, ...] = ()
+    tasks: tuple[TaskRecord, ...] = ()
     environment: EnvironmentRecord = EnvironmentRecord()
     entries: tuple[EntryRecord, ...] = ()
     quantities: tuple[QuantityRecord, ...] = ()
@@ -382,7 +487,11 @@ class Results(Record):
     nodes: tuple[NodeRecord, ...] = ()
     overlaps: tuple[OverlapRecord, ...] = ()
     sensitivity: tuple[SensitivityRecord, ...] = ()
+    machines: tuple[MachineRecord, ...] = ()
+    """Those that the cells' modelled numbers are for."""
+    excerpts: tuple[ExcerptRecord, ...] = ()
     checks: tuple[CheckRecord, ...] = ()
+    registration: RegistrationRecord | None = None
     alerts: tuple[Alert, ...] = ()
     seconds: float = Field(default=0.0, ge=0)
     """Of the last command; a resumed run took longer in all."""

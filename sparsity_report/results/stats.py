@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +41,31 @@ def bootstrap_interval(
     return (float(result.confidence_interval.low), float(result.confidence_interval.high))
 
 
+def bootstrap_strata(sizes: Sequence[int], statistic: Callable[..., NDArray[np.float64]]) -> tuple[float, float] | None:
+    """
+    95 % percentile bootstrap interval where each of several samples is drawn from by itself.
+
+    `statistic(*indices)` is given which members of each sample were drawn, along the last axis: samples that are
+    drawn together stay in pairs. None where a sample has fewer than three members or a result is not finite.
+    """
+    from scipy.stats import bootstrap
+
+    if min(sizes) < 3:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = bootstrap(
+            tuple(np.arange(size) for size in sizes),
+            lambda *indices, axis: statistic(*(each.astype(np.int64) for each in indices)),
+            n_resamples=RESAMPLES,
+            batch=100,
+            method="percentile",
+            vectorized=True,
+            rng=np.random.default_rng(SEED),
+        )
+    low, high = (float(end) for end in result.confidence_interval)
+    return (low, high) if np.isfinite(low) and np.isfinite(high) else None
+
+
 def bootstrap_mean(values: NDArray[np.float64]) -> tuple[float, tuple[float, float] | None]:
     """Mean and its interval."""
     return float(np.mean(values)), bootstrap_interval(values, np.mean)
@@ -49,3 +74,31 @@ def bootstrap_mean(values: NDArray[np.float64]) -> tuple[float, tuple[float, flo
 def bootstrap_median(values: NDArray[np.float64]) -> tuple[float, tuple[float, float] | None]:
     """Median and its interval."""
     return float(np.median(values)), bootstrap_interval(values, np.median)
+
+
+def bootstrap_shares(parts: Sequence[NDArray[np.float64]]) -> list[tuple[float, tuple[float, float] | None]]:
+    """
+    Share of each part's median in the sum of all medians, and its interval; rounds (R,) are resampled whole.
+
+    Medians of shares would not add up to one: a round in which one part was disturbed has other shares of all.
+    """
+    from scipy.stats import bootstrap
+
+    def shares(*samples: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+        medians = np.stack([np.median(each, axis=axis) for each in samples])
+        return np.asarray(medians / medians.sum(axis=0))
+
+    values = shares(*parts)
+    if parts[0].size < 3 or not np.isfinite(values).all() or all(np.ptp(each) == 0 for each in parts):
+        return [(float(value), None if parts[0].size < 3 else (float(value), float(value))) for value in values]
+    result = bootstrap(
+        tuple(parts),
+        shares,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        paired=True,
+        vectorized=True,
+        rng=np.random.default_rng(SEED),
+    )
+    low, high = (np.asarray(bound) for bound in (result.confidence_interval.low, result.confidence_interval.high))
+    return [(float(values[k]), (float(low[k]), float(high[k]))) for k in range(len(parts))]

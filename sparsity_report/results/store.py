@@ -71,9 +71,13 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
+def json_text(value: Any) -> str:
     """Indented JSON; NaN and infinity are refused, they are no JSON."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json_text(value))
 
 
 def read_json(path: Path) -> Any:
@@ -140,8 +144,13 @@ def dump(results: Results) -> dict[str, Any]:
     return results.model_dump(mode="json", exclude_defaults=True) | {"schema_version": results.schema_version}
 
 
+def text(results: Results) -> str:
+    """What `results.json` contains."""
+    return json_text(dump(results))
+
+
 def write(folder: Path, results: Results) -> Path:
     """Writes `results.json`."""
     file = folder / "results.json"
-    write_json(file, dump(results))
+    write_text(file, text(results))
     return file

@@ -78,6 +78,21 @@ def floor_behind(results: Results, speedup: Measurement) -> float:
     return found or 0.0
 
 
+def settled(results: Results) -> Results:
+    """The same, but for speed-ups that are no difference: their intervals reach to 1."""
+
+    def reaching(each: Measurement) -> Measurement:
+        if not each.metric.endswith("_speedup") or each.value is None:
+            return each
+        if verdict(each.value, each.ci, floor_behind(results, each)) != "no difference":
+            return each
+        low, high = each.ci or (each.value, each.value)
+        return each.model_copy(update={"ci": (min(low, 1.0), max(high, 1.0))})
+
+    cells = (cell.model_copy(update={"metrics": tuple(map(reaching, cell.metrics))}) for cell in results.cells)
+    return results.model_copy(update={"cells": tuple(cells)})
+
+
 def outliers(samples: Floats) -> int:
     """How many lie beyond Tukey's fences, 1.5 interquartile ranges outside the quartiles (Tukey, 1977)."""
     from scipy.stats import iqr

@@ -215,7 +215,7 @@ def toml_value(text: str) -> Any:
 
 
 def counted_from_here(loc: Loc, value: Any) -> Any:
-    """The value with absolute paths where a spec has paths: the text's, the models' and the notes'."""
+    """The value with absolute paths where a spec has paths: the text's, the models', the tasks' and the report's."""
     if isinstance(value, dict):
         return {key: counted_from_here((*loc, key), each) for key, each in value.items()}
     if isinstance(value, list):
@@ -226,7 +226,9 @@ def counted_from_here(loc: Loc, value: Any) -> Any:
         corpus, colon, argument = value.partition(":")
         return f"text:{absolute(argument)}" if corpus == "text" and colon else value
     is_model = loc[:1] == ("model",) and loc[2:] == ("source",) and is_path(value)
-    return absolute(value) if is_model or loc == ("report", "notes", "discussion") else value
+    is_report = loc[:1] == ("report",) and loc[1:] in (("notes", "discussion"), ("templates",), ("style",))
+    is_file = is_report or loc == ("metrics", "tasks", "include")
+    return absolute(value) if is_model or is_file else value
 
 
 def absolute(path: str) -> str:

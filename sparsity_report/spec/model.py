@@ -58,6 +58,9 @@ NonNegative = Annotated[int, Field(ge=0)]
 Fact = Annotated[str | int | Decimal, BeforeValidator(as_written), WithJsonSchema({"type": ["string", "number"]})]
 Condition = Annotated[str | int | float, BeforeValidator(as_float), WithJsonSchema({"type": ["string", "number"]})]
 
+Selection = dict[str, Fact]
+"""Which cells: each key as it is in `where`."""
+
 
 class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -234,13 +237,32 @@ class Sensitivity(Table):
     sparsity: OneOrMany[Exact] = (Decimal("0.5"), Decimal("0.7"))
 
 
+class Tasks(Table):
+    """Zero-shot tasks of lm-evaluation-harness, for `metrics.use = ["tasks"]`."""
+
+    use: OneOrMany[str] = ("arc_easy", "arc_challenge", "hellaswag", "winogrande", "piqa")
+    limit: Positive | None = None
+    """At most this many items of each task, from the start; by default all."""
+    fewshot: NonNegative = 0
+    """Examples in the prompt."""
+    include: str = ""
+    """A folder of task files, counted from the spec's. Python that they name is run: include only what you trust."""
+    batch: Positive = 8
+
+
 class Metrics(Table):
-    use: tuple[str, ...] = ("storage", "sparsity", "flops", "agreement", "divergence", "perplexity", "latency")
+    use: tuple[str, ...] = (
+        *("storage", "sparsity", "flops", "agreement", "divergence", "perplexity"),
+        *("latency", "profile", "roofline"),
+    )
     latency: Latency = Latency()
     sensitivity: Sensitivity = Sensitivity()
+    tasks: Tasks = Tasks()
 
 
 class Hardware(Table):
+    """The device to measure on, and machines to model bounds for (`sparsity-report list hardware`)."""
+
     device: Literal["cpu", "cuda"] = "cpu"
     threads: Positive | None = None
     wait_policy: Literal["default", "passive", "active"] | None = None
@@ -248,6 +270,13 @@ class Hardware(Table):
     How OpenMP's threads wait while cells are timed in fresh processes; not given, as OMP_WAIT_POLICY says. "default"
     spins for a while: fastest on a quiet machine, useless on a busy one, where "passive" keeps timings usable.
     """
+    project: tuple[str, ...] = ()
+    """Names of machines; what is said about them is modelled, and says so."""
+    context: Positive | None = None
+    """Tokens of a sequence, for whether weights and key-value cache fit; by default the model's own."""
+    price: dict[str, Annotated[Real, Field(gt=0)]] = {}
+    """Per hour, by machine; "this" is the one that the study runs on."""
+    currency: str = Field(default="USD", min_length=1)
 
 
 class Notes(Table):
@@ -260,6 +289,10 @@ class Report(Table):
     outputs: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
     layout: Literal["single-column", "two-column"] = "single-column"
     notes: Notes = Notes()
+    templates: str = ""
+    """A folder whose templates, style sheets and scripts come before those shipped, by name; from the spec's folder."""
+    style: str = ""
+    """A style sheet that changes the house style, css/house.css; from the spec's folder."""
 
 
 class Expect(Table):
@@ -267,14 +300,17 @@ class Expect(Table):
 
     what: str = Field(min_length=1)
     source: str = ""
-    where: dict[str, Fact] = {}
+    where: Selection = {}
     """Selects cells by id, variant, model, method, pattern, scope, sparsity, format. Must select something."""
     need: Literal["all", "any"] = "all"
     metric: str
     over: Literal["target", "model"] | None = None
     conditions: dict[str, Condition] = {}
-    """Further conditions of the metric: group, batch, prompt …"""
-    relative_to: Literal["dense"] | None = None
+    """Further conditions of the metric: group, batch, prompt …; of the scan block = 0, "first", "last", "inner"."""
+    relative_to: Literal["dense"] | Selection | None = None
+    """"dense", or what the cell to compare with has different: { method = "wanda" }."""
+    order: tuple[Selection, ...] = ()
+    """Instead of bounds: selections, on top of `where`, from the lowest value of the metric to the highest."""
     between: tuple[Real, Real] | None = None
     at_least: Real | None = None
     at_most: Real | None = None

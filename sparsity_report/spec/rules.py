@@ -14,14 +14,19 @@ from pydantic import ValidationError
 from .. import registry, selectors
 from ..contracts import Pattern
 from ..counting import refuses
+from ..hardware import machines as table
 from .findings import Finding, from_pydantic, written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from decimal import Decimal
 
+    from ..contracts import Cell
     from .locate import Loc
     from .model import Expect, Format, Spec, Variant
+
+SCAN = "nll_increase"
+"""What the sensitivity scan measures, block by block."""
 
 LEAF_CHECKS = ("max_abs_logit_difference",)
 """Quantities that the engine adds to every compressed leaf, whatever `metrics.use` says."""
@@ -29,7 +34,7 @@ LEAF_CHECKS = ("max_abs_logit_difference",)
 
 def findings(spec: Spec) -> tuple[Finding, ...]:
     """Everything wrong with a spec whose shape is right. Cells are planned only once nothing else is."""
-    found = [*duplicates(spec), *metrics(spec), *texts(spec)]
+    found = [*duplicates(spec), *metrics(spec), *texts(spec), *machines(spec)]
     for number, each in enumerate(spec.variant):
         found += variant(each, ("variant", number))
         found += calibrated(spec, each, ("variant", number))
@@ -71,9 +76,36 @@ def variant_names(spec: Spec) -> tuple[str, ...]:
 def metrics(spec: Spec) -> Iterator[Finding]:
     for number, name in enumerate(spec.metrics.use):
         yield from unknown("metrics", "metric", name, ("metrics", "use", number))
+    if "profile" in spec.metrics.use and "latency" not in spec.metrics.use:
+        place = ("metrics", "use", spec.metrics.use.index("profile"))
+        yield Finding(place, "'profile' splits the time of what is timed, and nothing is", "add 'latency'")
     if "reconstruction" in spec.metrics.use and spec.data.calibration is None:
         yield missing_calibration("the metric 'reconstruction' compares outputs on calibration inputs")
     yield from scanned(spec)
+    for number, name in enumerate(spec.metrics.tasks.use):
+        if name in spec.metrics.tasks.use[:number]:
+            yield Finding(("metrics", "tasks", "use", number), f"the task {name!r} stands here twice")
+
+
+def machines(spec: Spec) -> Iterator[Finding]:
+    """Targets that the table has, each once; prices of machines that something is modelled for."""
+    known, project = tuple(table.known()), spec.hardware.project
+    for number, name in enumerate(project):
+        if name not in known:
+            longer = [each for each in known if each.startswith(name)]
+            meant = f"did you mean {' or '.join(map(repr, longer))}?" if longer else registry.suggest(name, known)
+            hint = f"{meant}  (sparsity-report list hardware)"
+            yield Finding(("hardware", "project", number), f"{name!r} is not a known machine", hint)
+        elif name in project[:number]:
+            yield Finding(("hardware", "project", number), f"{name!r} is named twice")
+    for name in spec.hardware.price:
+        if name not in (table.THIS, *project):
+            usable = (table.THIS, *dict.fromkeys(project))
+            hint = f"add {name!r} to hardware.project" if name in known else registry.suggest(name, usable)
+            yield Finding(("hardware", "price", name), f"nothing is modelled for {name!r}", hint)
+    if (project or spec.hardware.price) and "roofline" not in spec.metrics.use:
+        key = "project" if project else "price"
+        yield Finding(("hardware", key), "nothing would be modelled", "add 'roofline' to metrics.use")
 
 
 def scanned(spec: Spec) -> Iterator[Finding]:
@@ -190,11 +222,24 @@ def spread(each: Variant, patterns: list[Pattern], loc: Loc) -> Iterator[Finding
     if uneven and each.scope == "global":
         message = "with scope global the scores decide how much of each matrix goes: an allocation means nothing"
         yield Finding((*loc, "allocation"), message, 'leave out one of them, or use scope = "layer"')
+    if each.compat == "reference":
+        yield from not_the_papers(uneven, patterns, loc)
     if each.permute and any(name in registry.names("methods") and brings_counts(name) for name in each.method):
         message = "'given' brings masks in the model's own order of in_features"
         yield Finding((*loc, "permute"), message, "leave out permute")
     elif each.permute and grouped is None:
         yield Finding((*loc, "permute"), "reorders in_features for a pattern N:M, and there is none")
+
+
+def not_the_papers(uneven: bool, patterns: list[Pattern], loc: Loc) -> Iterator[Finding]:
+    """What the papers' own counting rules do not know of would not be counted by them."""
+    loc = (*loc, "compat")
+    if uneven:
+        message = 'the papers\' own rule counts from one sparsity: with compat "reference" an allocation means nothing'
+        yield Finding(loc, message, "leave out one of them")
+    unit = next((pattern for pattern in patterns if pattern.unit), None)
+    if unit is not None:
+        yield Finding(loc, f'the papers\' own rule counts single weights, and the pattern "{unit}" removes whole units')
 
 
 def parse_patterns(each: Variant, loc: Loc) -> tuple[list[Pattern], list[Finding]]:
@@ -297,11 +342,53 @@ def expectation(spec: Spec, expect: Expect, loc: Loc) -> Iterator[Finding]:
     elif expect.metric in known and known[expect.metric] not in spec.metrics.use:
         family = known[expect.metric]
         yield Finding((*loc, "metric"), f"{expect.metric!r} will not be measured", f"add {family!r} to metrics.use")
-    yield from limits(expect, loc)
+    yield from ordered(expect, loc) if expect.order else limits(expect, loc)
     keys = selectable(spec)
     for key in expect.where:
         if key not in keys:
             yield Finding((*loc, "where", key), "is no property of a cell", registry.suggest(key, keys))
+    for place, selection in selections(expect):
+        yield from selection_of(expect, selection, keys, (*loc, *place))
+    if "block" in expect.conditions:
+        yield from blocks(expect, expect.conditions["block"], (*loc, "conditions", "block"))
+
+
+def selections(expect: Expect) -> Iterator[tuple[Loc, dict[str, Any]]]:
+    """The tables by which an expectation names further cells, and where they stand in it."""
+    if isinstance(expect.relative_to, dict):
+        yield ("relative_to",), expect.relative_to
+    for number, selection in enumerate(expect.order):
+        yield ("order", number), selection
+
+
+def selection_of(expect: Expect, selection: dict[str, Any], keys: tuple[str, ...], loc: Loc) -> Iterator[Finding]:
+    """Keys as in `where`, and `block` where the metric is the scan's."""
+    if not selection:
+        yield Finding(loc, "selects nothing in particular", 'such as { method = "wanda" }')
+    known = (*keys, *selectors.SCANNED)
+    for key, wanted in selection.items():
+        if key in selectors.SCANNED:
+            yield from blocks(expect, wanted, (*loc, key))
+        elif key not in keys:
+            yield Finding((*loc, key), "is no property of a cell", registry.suggest(key, known))
+
+
+def blocks(expect: Expect, wanted: Any, loc: Loc) -> Iterator[Finding]:
+    """Only the scan looks at single blocks."""
+    if expect.metric != SCAN:
+        yield Finding(loc, f"only {SCAN!r} is known by block", f'metric = "{SCAN}"')
+    elif not isinstance(wanted, int) and wanted not in selectors.PLACES:
+        choices = ", ".join(map(repr, selectors.PLACES))
+        yield Finding(loc, f"must be a block's number or one of {choices}, got {written(wanted)}")
+
+
+def ordered(expect: Expect, loc: Loc) -> Iterator[Finding]:
+    """An order of at least two, in place of bounds and of a reference."""
+    if len(expect.order) < 2:
+        yield Finding((*loc, "order"), "needs at least two", "from the lowest value of the metric to the highest")
+    for key in ("relative_to", "between", "at_least", "at_most"):
+        if getattr(expect, key) is not None:
+            yield Finding((*loc, key), "stands beside order, which is a comparison itself", f"leave out {key}")
 
 
 def limits(expect: Expect, loc: Loc) -> Iterator[Finding]:
@@ -311,7 +398,7 @@ def limits(expect: Expect, loc: Loc) -> Iterator[Finding]:
             yield Finding((*loc, "between"), "between stands alone", "leave out at_least and at_most")
         low, high = expect.between
     if low is None and high is None:
-        yield Finding(loc, "has no bound", "give between = [low, high], at_least or at_most")
+        yield Finding(loc, "has no bound", "give between = [low, high], at_least or at_most; or order = [{ … }, { … }]")
     elif low is not None and high is not None and low > high:
         place = "between" if expect.between is not None else "at_least"
         yield Finding((*loc, place), f"the lower bound {low:g} is above the upper bound {high:g}")
@@ -336,7 +423,32 @@ def unmatched(spec: Spec) -> Iterator[Finding]:
             hint = f"{registry.suggest(pattern, variants)}; `sparsity-report plan` lists the cells"
             yield Finding(("metrics", "latency", "variants", number), f"{pattern!r} selects no variant or cell", hint)
     for number, expect in enumerate(spec.expect):
-        if not any(selectors.selects(cell, expect.where) for cell in cells):
-            given = ", ".join(f"{key} = {written(value)}" for key, value in expect.where.items())
-            hint = "`sparsity-report plan` lists the cells"
-            yield Finding(("expect", number, "where"), f"selects no cell of this study: {given}", hint)
+        yield from unselected(expect, cells, ("expect", number))
+
+
+def unselected(expect: Expect, cells: Sequence[Cell], loc: Loc) -> Iterator[Finding]:
+    """Selections that mean no cell, and cells without a counterpart to be compared with."""
+    hint = "`sparsity-report plan` lists the cells"
+
+    def nothing(wanted: dict[str, Any], place: Loc) -> Iterator[Finding]:
+        if not any(selectors.selects(cell, wanted) for cell in cells):
+            given = ", ".join(f"{key} = {written(value)}" for key, value in wanted.items())
+            yield Finding((*loc, *place), f"selects no cell of this study: {given}", hint)
+
+    missing = list(nothing(expect.where, ("where",))) if not expect.order else []
+    for place, selection in selections(expect):
+        own = selectors.split(selection)[0]
+        missing += nothing({**(expect.where if expect.order else {}), **own}, place)
+    yield from missing
+    if missing or not isinstance(expect.relative_to, dict):
+        return
+    own, _ = selectors.split(expect.relative_to)
+    known = [(selectors.facts_of_cell(cell), cell) for cell in cells]
+    alone = [
+        cell.id
+        for facts, cell in known
+        if selectors.matches(facts, expect.where) and own and not selectors.counterparts(facts, own, known)
+    ]
+    if alone:
+        message = f"leaves {alone[0]} without a counterpart of the same model, pattern and sparsity"
+        yield Finding((*loc, "relative_to"), message, "narrow where, or say in relative_to what may differ")

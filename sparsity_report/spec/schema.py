@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from .. import registry
+from ..hardware.machines import known
 from .model import SPEC_VERSION, Spec
 
 IDENTIFIER = f"https://sparsity-report.github.io/schema/spec-{SPEC_VERSION}.json"
@@ -21,6 +22,7 @@ def schema() -> dict[str, Any]:
     tables = plain["definitions"]
     choose(tables["Variant"]["properties"]["method"], registry.names("methods"))
     choose(tables["Metrics"]["properties"]["use"], registry.names("metrics"))
+    choose(tables["Hardware"]["properties"]["project"], tuple(known()))
     formats = tuple(name for name in registry.names("formats") if name != "dense")  # the reference, never a variant
     choose(tables["Variant"]["properties"]["format"], formats)
     choose(tables["Format"]["properties"]["use"], formats)

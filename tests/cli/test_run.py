@@ -55,13 +55,28 @@ def test_run_leaves_a_report_and_prints_its_paths_on_stdout(spec, tmp_path, caps
 
 
 def test_render_rebuilds_the_same_report(spec, tmp_path):
+    """In the study's own style, which the run folder keeps; the model's corner for the visualizer is in it."""
+    house = tmp_path / "house.css"
+    house.write_text(":root { --link: #7a0019; }", encoding="utf-8")
+    spec.write_text(f'{SPEC}style = "house.css"\n', encoding="utf-8")
     run("run", "small.toml")
     report = tmp_path / "reports/small/report.html"
     before = report.read_bytes()
     report.unlink()
+    house.unlink()
 
     assert run("render", "reports/small") == 0
     assert before == report.read_bytes()
+    assert b"--link: #7a0019" in before
+    assert b"Rows 1 to 8, columns 1 to 16 of model.decoder.layers.0.self_attn" in before
+
+
+def test_a_style_that_is_not_there_is_said_before_anything_runs(spec, tmp_path, capsys):
+    spec.write_text(f'{SPEC}style = "house.css"\n', encoding="utf-8")
+
+    assert run("run", "small.toml") == 4
+    assert "house.css: No such file or directory" in capsys.readouterr().err
+    assert not (tmp_path / "reports").exists()
 
 
 def test_a_failed_cell_is_exit_5_and_the_report_is_written(spec, tmp_path, monkeypatch, capsys):

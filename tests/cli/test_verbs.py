@@ -7,14 +7,18 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tiny_results import cell, perplexity, results, stored
 
 from sparsity_report.cli import doctor, main
 from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, ENVIRONMENT, OK, SPEC, USAGE
-from sparsity_report.results.model import CheckRecord, Results
+from sparsity_report.results.model import CheckRecord, RegistrationRecord, Results
 from sparsity_report.spec.load import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,9 +119,24 @@ def test_list_json_holds_every_entry(capsys: pytest.CaptureFixture[str]) -> None
     assert run("list", "--json") == OK
     entries = json.loads(capsys.readouterr().out)
 
-    assert {"methods", "allocation", "formats", "metrics", "corpora", "sources"} == {entry["kind"] for entry in entries}
+    kinds = {"methods", "allocation", "formats", "metrics", "corpora", "sources", "hardware"}
+    assert kinds == {entry["kind"] for entry in entries}
     (storage,) = [entry for entry in entries if entry["name"] == "storage"]
     assert [quantity["name"] for quantity in storage["quantities"]] == ["stored_bytes"]
+
+
+def test_list_shows_machines_with_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "hardware") == OK
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.split()[0] == "a100-80gb")
+    assert "2039 GB/s, 80 GB, float32 19.5 TFLOP/s" in line
+    assert "[NVIDIA A100 Tensor Core GPU datasheet]" in line
+    assert run("list", "raspberry-pi-5") == OK
+    assert "https://datasheets.raspberrypi.com/rpi5/" in capsys.readouterr().out
+
+
+def test_list_asks_whether_another_machine_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "hardware", "rtx-4080") == USAGE
+    assert "did you mean 'rtx-4090'?" in capsys.readouterr().err
 
 
 def test_list_shows_the_splits_of_a_corpus(capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,6 +149,37 @@ def test_list_shows_the_splits_of_a_corpus(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("words", [("method",), ("methods", "wnada")])
 def test_list_refuses_what_it_does_not_have(words: tuple[str, ...]) -> None:
     assert run("list", *words) == USAGE
+
+
+def test_watching_renders_again_and_outlives_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results half-written, then whole again; Ctrl-C is the end and no fault."""
+    from sparsity_report.cli import render
+
+    folder = saved(tmp_path / "run", results(cell("dense", stored(100, over="model"))))
+    whole = (folder / "results.json").read_text(encoding="utf-8")
+    watched = []
+
+    def changes(files: Callable[[], Iterable[Path]]) -> Iterator[None]:
+        yield
+        (folder / "results.json").write_text(whole[:50], encoding="utf-8")
+        yield
+        (folder / "results.json").write_text(whole, encoding="utf-8")
+        (folder / "templates").mkdir()
+        (folder / "templates" / "summary.md.j2").write_text("ours", encoding="utf-8")
+        watched.extend(files())
+        yield
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(render, "changes", changes)
+
+    assert run("render", folder, "--output", "html", "--watch") == OK
+    streams = capsys.readouterr()
+    assert streams.out.count("report.html") == 2
+    assert "is not a results.json of this version" in streams.err
+    assert watched == [folder / "results.json", folder / "templates" / "summary.md.j2"]
+    assert (folder / "summary.md").read_text(encoding="utf-8") == "ours"
 
 
 def test_render_knows_its_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,3 +292,23 @@ def test_doctor_is_content_with_a_whole_machine(
     states = {each["name"]: each["state"] for each in json.loads(capsys.readouterr().out)["findings"]}
     assert states["bundled model"] == "ok"
     assert states["model hub"] == "note"
+
+
+def test_check_tells_of_expectations_that_came_after_the_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An edit is said, beside the verdict and above all of them; what the verdicts mean stays."""
+    edited = RegistrationRecord(sha256="ab", registered="09:00", changed="10:00", late=("it",))
+    late = gate("pass", "fail").model_copy(update={"late": True})
+    made = results(cell("dense")).model_copy(update={"checks": (late,), "registration": edited})
+    folder = saved(tmp_path / "run", made)
+
+    assert run("check", folder) == OK
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == (
+        "warning: Expectations were edited after the first results (10:00; registered before them: 09:00): "
+        "stated or changed: “it”."
+    )
+    assert "it (gate) (stated after results)" in second
+    run("check", folder, "--json")
+    assert len(json.loads(capsys.readouterr().out)["alerts"]) == 1

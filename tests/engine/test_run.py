@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from sparsity_report import registry
 from sparsity_report.engine import leaves, nodes
+from sparsity_report.engine.run import Options, run_study
 from sparsity_report.engine.state import ModelState
 from sparsity_report.errors import EnvironmentProblem, SpecError, UsageError
+from sparsity_report.models.anatomy import anatomy
 from sparsity_report.results import store
+from sparsity_report.spec.load import load_spec
 
 
 def numbers(results):
@@ -172,6 +177,30 @@ def test_interrupted_nodes_are_taken_up_from_their_hidden_states(study, tmp_path
 
     assert len(ran) == 4
     assert list((tmp_path / "run" / "artifacts").glob("*.hidden.*")) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not tell what is mapped")
+def test_hidden_states_wait_on_the_disk(study, tmp_path, monkeypatch):
+    """Else every state would add its own to the memory that pruning the next is said to have needed."""
+    waiting = []
+
+    def mapped(tensor):
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            first, last = (int(end, 16) for end in line.split()[0].split("-"))
+            if first <= tensor.data_ptr() < last:
+                return line.endswith(".hidden.safetensors")
+        return False
+
+    def closing_pass(ids, dense, stack, *rest):
+        waiting.extend(mapped(each.hidden_NLD) for each in (dense, *stack))
+        return made(ids, dense, stack, *rest)
+
+    made = nodes.closing_pass
+    monkeypatch.setattr(nodes, "closing_pass", closing_pass)
+    study(tmp_path / "run")
+
+    assert waiting == [True] * 4
+    assert not list((tmp_path / "run" / "artifacts").glob("*.hidden.*"))
 
 
 def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path):
@@ -336,6 +365,29 @@ def test_half_precision_runs_and_says_what_it_cannot(study, tmp_path):
     assert by_format["dense"].value("stored_bytes", over="model") == 1_915_680 * 2
 
 
+def test_masks_from_elsewhere_that_have_changed_are_taken_anew(spec_file, tmp_path, tiny_opt):
+    """`given`: a file of the same name with other masks is another state; the same file is not read twice."""
+    shapes = [each.shape for each in anatomy(tiny_opt.model).matrices if each.shape.block >= 0]
+    text = spec_file.read_text(encoding="utf-8")
+    spec = text[: text.index("[[variant]]")] + text[text.index("[metrics]") :]
+    given = '[[variant]]\nmethod = "given"\nformat = "masked"\n[variant.params.given]\nsource = "masks.safetensors"\n'
+    spec_file.write_text(spec + given, encoding="utf-8")
+
+    def sparsity(kept):
+        save_file(
+            {shape.path: torch.arange(shape.numel).view(shape.rows, -1) % 4 < kept for shape in shapes},
+            tmp_path / "masks.safetensors",
+        )
+        events = []
+        results = run_study(load_spec(spec_file), tmp_path / "run", Options(), events.append)
+        finished = sum(type(event).__name__ == "CellFinished" for event in events)
+        return results.cells[1].value("pruned_fraction"), finished
+
+    assert sparsity(3) == (0.25, 2)
+    assert sparsity(1) == (0.75, 1)
+    assert sparsity(1) == (0.75, 0)
+
+
 def test_the_lock_pins_what_was_run(study, tmp_path):
     results, _ = study(tmp_path / "run")
     lock = json.loads((tmp_path / "run" / "spec.lock.json").read_text("utf-8"))
@@ -361,3 +413,51 @@ def test_the_attention_implementation_is_pinned_and_recorded(study, tmp_path):
     results, _ = study(tmp_path / "run")
 
     assert [model.attention for model in results.models] == ["sdpa"]
+
+
+EXPECT = """
+[[expect]]
+what = "CSR is smaller"
+where = { format = "csr" }
+metric = "stored_bytes"
+over = "target"
+relative_to = "dense"
+at_most = 1.0
+"""
+
+
+def edit(spec_file, old, new):
+    spec_file.write_text(spec_file.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_expectations_are_registered_before_the_first_result(study, spec_file, tmp_path, monkeypatch):
+    """An interrupted run resumes under its registration; what is edited in between is late, also with --force."""
+    spec_file.write_text(spec_file.read_text("utf-8") + EXPECT, "utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr("sparsity_report.engine.run.run_model", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            study(tmp_path / "run")
+    written = json.loads((tmp_path / "run" / "expectations.json").read_text("utf-8"))
+    assert not (tmp_path / "run" / "cells").exists()
+    assert [each["after_results"] for each in written["versions"]] == [False]
+
+    resumed, _ = study(tmp_path / "run", only=("*csr*",))
+    assert resumed.registration.registered == written["versions"][0]["registered"]
+    assert resumed.registration.sha256 == written["versions"][0]["sha256"]
+    assert (resumed.alerts, [each.late for each in resumed.checks if each.origin == "expect"]) == ((), [False])
+    assert [each.verdict for each in resumed.checks if each.origin == "expect"] == ["miss"]
+
+    edit(spec_file, "at_most = 1.0", "at_most = 1.5")
+    edited, events = study(tmp_path / "run", only=("*csr*",), force=True)
+    (check,) = (each for each in edited.checks if each.origin == "expect")
+    assert (check.verdict, check.late) == ("pass", True)
+    assert "edited after the first results" in edited.alerts[0].text
+    assert any("edited after" in getattr(event, "text", "") for event in events)
+
+    fresh, _ = study(tmp_path / "new", only=("*csr*",))
+    assert fresh.alerts == ()
+    assert fresh.registration.registered

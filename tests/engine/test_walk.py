@@ -137,6 +137,22 @@ def test_in_order_a_group_sees_what_the_groups_before_it_in_the_block_made(walke
     assert set(after.keep_masks) == {matrix.shape.path for matrix in state.targets}
 
 
+def test_in_order_one_forward_of_all_windows_gives_what_a_forward_for_every_group_gives(walked, monkeypatch):
+    """Pruning while the block runs saves forwards, and nothing else: statistics, masks and outputs are the same."""
+    source, runs = walked[1], []
+    monkeypatch.setattr(source, "run", lambda *args, run=source.run: runs.append(args[0]) or run(*args))
+    at_once, after = walk(walked, in_order=True)
+    first = len(runs)
+    monkeypatch.setattr("sparsity_report.engine.walk.AT_ONCE_BYTES", 0)
+    one_by_one, expected = walk(walked, in_order=True)
+
+    assert runs[:first] == [0, 1]
+    assert len(runs) - first > 2
+    assert all(close(at_once[group].gram_II, one_by_one[group].gram_II.double()) for group in one_by_one)
+    for path, keep_mask in expected.keep_masks.items():
+        assert torch.equal(keep_mask, after.keep_masks[path])
+
+
 def test_blocks_without_targets_are_still_executed(walked):
     """T21: pruning only the last block calibrates it on the output of the first, not on the embedding."""
     state, source, ids = walked

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_tasks import task_of, weight_of
 
-from sparsity_report.contracts import Pattern
+from sparsity_report.contracts import ModelRequest, Pattern
 from sparsity_report.errors import EnvironmentProblem
 from sparsity_report.methods import given
 from sparsity_report.models.anatomy import anatomy, read, write_
@@ -72,9 +72,26 @@ class TestCheckpoint:
     def test_a_checkpoint_is_read_once(self, saved, weight, monkeypatch):
         folder = saved(lambda values: values)
         prune(weight, "./rival", folder)
-        monkeypatch.setattr("sparsity_report.models.loading.load", None)
+        monkeypatch.setattr("sparsity_report.models.loading.load_weights", None)
 
         assert prune(weight, "./rival", folder).keep_mask.any()
+
+    def test_it_needs_no_tokenizer(self, saved, weight):
+        """Pruning scripts save the model alone; nothing is tokenised with it."""
+        folder = saved(lambda values: values.masked_fill(values < 0, 0.0))
+        for file in (folder / "rival").glob("*token*"):
+            file.unlink()
+
+        assert torch.equal(prune(weight, "./rival", folder).keep_mask, weight > 0)
+
+    def test_its_fingerprint_is_that_of_its_files(self, saved, weight):
+        studied = ModelRequest("bundled:tiny-opt", offline=True, folder=str(saved(lambda values: values)))
+        first = given.fingerprint(given.Params(source="./rival"), studied)
+        again = given.fingerprint(given.Params(source="./rival"), studied)
+        saved(lambda values: values.masked_fill(values < 0, 0.0))
+
+        assert first == again
+        assert given.fingerprint(given.Params(source="./rival"), studied) != first
 
     def test_another_model_is_refused_by_matrix_and_shape(self, saved, weight):
         folder = saved(lambda values: values)
@@ -146,13 +163,11 @@ class TestMasks:
 
         assert torch.equal(take("good").keep_mask, keep_mask)
         keep_mask[1, 5] = True
-        given.given_masks.cache_clear()
-        self.file(tmp_path, middle=keep_mask)
+        wrong_tail = keep_mask.clone()
+        wrong_tail[1, 5], wrong_tail[0, 9] = False, True
+        self.file(tmp_path, middle=keep_mask, tail=wrong_tail)
         with pytest.raises(EnvironmentProblem, match=r"middle is not 2:4: row 1 keeps 3 of its columns 4–7, and 2 are"):
             take("middle")
-        keep_mask[1, 5], keep_mask[0, 9] = False, True
-        given.given_masks.cache_clear()
-        self.file(tmp_path, tail=keep_mask)
         with pytest.raises(EnvironmentProblem, match=r"tail is not 2:4: row 0 keeps 2 of its columns 8–9, and 1 are"):
             take("tail")
 

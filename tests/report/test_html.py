@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -38,6 +40,8 @@ class Page(HTMLParser):
             self.links.append(found["href"][1:])
         if tag == "img":
             self.alts.append(found.get("alt"))
+        if tag == "svg":
+            self.alts.append(found.get("aria-label") if found.get("role") == "img" else None)
         self.assets += [found[name] for name in ("src", "srcset", "data") if found.get(name)]
         if tag == "link":
             self.assets.append(found.get("href", ""))
@@ -70,6 +74,17 @@ def test_internal_links_resolve(parsed):
     assert [link for link in parsed.links if link not in parsed.ids] == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_part_of_a_figure_refers_to_parts_of_its_own(page, name):
+    """Letters, markers, hatches and clips: what a figure names is in it, and no other figure has it."""
+    figures = re.findall(r'<svg role="img".*?</svg>', page(name), re.S)
+
+    assert figures
+    for figure in figures:
+        named = set(re.findall(r'(?:href="|url\()#([^")]+)', figure))
+        assert named <= set(re.findall(r'\bid="([^"]+)"', figure))
+
+
 def test_every_image_has_a_text(parsed):
     assert all(alt and alt.strip() for alt in parsed.alts)
 
@@ -96,8 +111,30 @@ def test_no_sign_of_python_reaches_the_reader(parsed):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pages_stay_small(page, name):
-    """A study of one model fits into 1 MiB; the others have two models, or maps of every matrix."""
-    assert len(page(name).encode()) <= (2 if name in ("hardest", "calibrated") else 1) * MIB
+    """Also those of two models, with maps of every matrix: figures share the page's faces and looks."""
+    assert len(page(name).encode()) <= MIB
+
+
+def test_every_number_is_in_the_page_where_there_is_room(page, results, monkeypatch):
+    """results.json is left out where it would make the page too large; what is small is always there."""
+    from sparsity_report.report import downloads, html
+
+    monkeypatch.setattr(downloads, "PAGE_BYTES", 100_000)
+    small = html.render_html(results("course"))
+
+    assert 'download="course-results.json.gz"' in page("course")
+    assert 'download="course-results.json.gz"' not in small
+    assert 'download="course-results.csv.gz"' in small
+
+
+def test_the_policy_allows_the_one_script_and_no_other(page):
+    """Its hash is that of the script as it stands in the page."""
+    html = page("hardest")
+    script = re.search(r"<script>(.*?)</script>", html, re.S)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+    assert html.count("<script>") == 1
+    assert f"script-src 'sha256-{digest}'" in html.replace("&#39;", "'")
 
 
 def test_css_fetches_nothing(page):
@@ -188,18 +225,13 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_text_colours_have_contrast_in_both_themes(page):
-    html = page("course")
-    light = dict(re.findall(r"--(\w+): (#\w+)", re.search(r":root \{ --ink[^}]*\}", html)[0])) | {"page": "#ffffff"}
-    dark = dict(re.findall(r"--(\w+): (#\w+)", re.search(r':root\[data-theme="dark"\] \{[^}]*\}', html)[0]))
+@pytest.mark.parametrize("theme", ["", "dark-"])
+@pytest.mark.parametrize("ground", ["page", "tint"])
+@pytest.mark.parametrize("text", ["ink", "soft", "link", "warn"])
+def test_text_colours_have_contrast_in_both_themes(page, theme, ground, text):
+    colours = dict(re.findall(r"--([\w-]+): +(#\w{6});", page("course")))
 
-    for theme in (light, dark):
-        full = {
-            name: value if len(value) == 7 else "#" + "".join(2 * each for each in value[1:])
-            for name, value in theme.items()
-        }
-        for name in ("ink", "soft", "link", "warn"):
-            assert contrast(full[name], full["page"]) >= 4.5, name
+    assert contrast(colours[theme + text], colours[theme + ground]) >= 4.5
 
 
 def test_tables_of_tall_rows_may_break_however_few_they_have(page):

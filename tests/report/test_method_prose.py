@@ -7,6 +7,7 @@ import pytest
 from sparsity_report.report import document, markup
 from sparsity_report.report.build import build
 from sparsity_report.report.prose import behaviour, calibration, layers, ranking, sensitivity, setup
+from sparsity_report.results.model import EntryRecord
 
 
 def said(text):
@@ -178,12 +179,23 @@ def test_the_calibration_text_is_described(results, shown):
 
 
 def test_a_method_that_sees_data_through_its_allocation_only_is_told_apart(results):
-    """Of Wanda only the states with OWL are left: it is the rule that looks."""
+    """Wanda looks whatever spreads its sparsity; of magnitude with OWL it is the rule that looks."""
     made = results("calibrated")
-    cells = tuple(c for c in made.cells if "owl" in str(c.variant.stages) or c.id.startswith("magnitude"))
-    text = said(calibration.methods_sentence(made.model_copy(update={"cells": cells})))
+    owl = next(cell for cell in made.cells if "owl" in str(cell.variant.stages))
 
-    assert text == "wanda looks at calibration data through the allocation owl; magnitude looks at none."
+    def of(stage, *entries):
+        cell = owl.model_copy(update={"variant": owl.variant.model_copy(update={"stages": (stage,)})})
+        return said(calibration.methods_sentence(made.model_copy(update={"cells": (cell,), "entries": entries})))
+
+    stage = owl.variant.stages[0]
+    blind = {name: value for name, value in stage.params.items() if name != "propagate"}
+    magnitude = stage.model_copy(update={"entry": "magnitude", "params": blind})
+    taylor = magnitude.model_copy(update={"entry": "taylor"})
+    entry = EntryRecord(kind="method", name="taylor", summary="reads gradients", needs=("gradient",))
+
+    assert of(stage) == "wanda looks at calibration data."
+    assert of(magnitude) == "magnitude looks at calibration data through the allocation owl."
+    assert of(taylor, entry) == "taylor looks at calibration data."
 
 
 def test_without_calibration_nothing_is_said_about_it(results):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 
 import pypdf
 import pytest
@@ -84,11 +85,23 @@ def test_the_number_of_pages_is_bounded(reader):
 
 
 def test_the_file_is_valid_pdf_a_3a(pdf_bytes):
-    """Tagged, archivable, and allowed to carry its data."""
-    page = pytest.importorskip("page", reason="page-validation is not installed")
-    report = page.validate_pdf_bytes(pdf_bytes("course"), profile="pdf/a-3a")
+    """
+    Tagged, archivable, and allowed to carry its data.
 
-    assert [failure.message for failure in report.failures] == []
+    A compressed stream may happen to end in "\\r": the validator counts that as a part of the line end that follows,
+    and so finds another length. The lengths are compared here in that case.
+    """
+    page = pytest.importorskip("page", reason="page-validation is not installed")
+    data = pdf_bytes("course")
+    report = page.validate_pdf_bytes(data, profile="pdf/a-3a")
+    streams = [(found.end(), int(found[1])) for found in re.finditer(rb"/Length (\d+)[^>]*>>\s*stream\r?\n", data)]
+    failures = {failure.message for failure in report.failures}
+    if any(data[start + length - 1 : start + length] == b"\r" for start, length in streams):
+        failures -= {"a stream /Length does not match its raw content length"}
+
+    assert all(data[start + length :].startswith(b"\nendstream") for start, length in streams)
+    assert len(streams) > 20
+    assert failures == set()
     assert report.rules.total > 100
 
 

@@ -18,7 +18,7 @@ from sparsity_report.report.prose import (
     structure,
     summary,
 )
-from sparsity_report.results.model import CheckRecord, StudyRecord
+from sparsity_report.results.model import CheckRecord, RegistrationRecord, StudyRecord
 
 
 def is_csr(cell):
@@ -324,3 +324,38 @@ def test_equations_are_those_that_the_entries_recorded(results):
     shown = {each.id: each.tex for each in blocks if isinstance(each, document.Equation)}
 
     assert {target: tex for target, tex in shown.items() if target.endswith("_bytes")} == {"eq:csr_bytes": "B = 7"}
+
+
+def registered(made, *, late=0, dropped=(), before="2026-01-02T03:04:05+00:00"):
+    """The results with three expectations, the first `late` of which came after the first result."""
+    found = tuple(
+        CheckRecord(what=f"claim {number}", expected="1", observed="1", verdict="pass", late=number < late)
+        for number in range(3)
+    )
+    whats = tuple(each.what for each in found if each.late)
+    record = RegistrationRecord(
+        sha256="ab" * 32, registered=before, changed="later" if late or dropped else "", late=whats, dropped=dropped
+    )
+    return made.model_copy(update={"checks": found, "registration": record})
+
+
+def test_the_report_says_whether_expectations_came_before_the_results(results):
+    made = results("course")
+
+    assert checks.registration_sentence(registered(made)) == (
+        "The 3 expectations were registered on 2026-01-02 03:04:05 UTC, before the first result in this folder "
+        "(sha256 abababababab)."
+    )
+    assert "Of 3 expectations, 1 is newer than the first result" in checks.registration_sentence(
+        registered(made, late=1)
+    )
+    assert "1 more were dropped since" not in checks.registration_sentence(registered(made))
+    assert "1 more was dropped since" in checks.registration_sentence(registered(made, dropped=("claim 7",)))
+    assert "had results already" in checks.registration_sentence(registered(made, late=3, before=""))
+    assert checks.registration_sentence(made.model_copy(update={"registration": None})) == ""
+
+
+def test_a_late_expectation_is_marked_in_the_table(results):
+    rows = tables.checks(registered(results("course"), late=1)).rows
+
+    assert [row.entries[3].below for row in rows] == ["stated after results", "", ""]

@@ -208,7 +208,7 @@ def _targets(model: Blueprint) -> dict[str, tuple[Any, ...]]:
     return {"targets": tuple(every), "target_numel": tuple(numel for *_, numel in every.values())}
 
 
-def counted(metric: str, value: float, unit: str, direction: str = "lower", **conditions: str) -> Measurement:
+def counted(metric: str, value: float, unit: str, direction: str = "lower", **conditions: Any) -> Measurement:
     return Measurement(
         metric=metric, value=value, unit=unit, kind="counted", noise="exact", direction=direction, conditions=conditions
     )
@@ -292,7 +292,7 @@ def diverged(model: Blueprint) -> tuple[Measurement, ...]:
     )
 
 
-def timed(metric: str, value: float, spread: float, anchor: str | None, **conditions: int) -> Measurement:
+def timed(metric: str, value: float, spread: float, anchor: str | None, **conditions: Any) -> Measurement:
     unit, direction = ("s", "lower") if metric.endswith("_s") else ("1", "higher")
     return Measurement(
         metric=metric,

@@ -25,10 +25,12 @@ from invented import (
     behaviour,
     calibration,
     cell,
+    counted,
     diverged,
     errors,
     latency,
     measured,
+    model_record,
     node,
     overlap,
     prune,
@@ -36,16 +38,21 @@ from invented import (
     structure,
     timed,
 )
-from invented_study import CALIBRATED_ENTRIES, CALIBRATED_QUANTITIES, calibration_record, study
+from invented_study import CALIBRATED_ENTRIES, CALIBRATED_QUANTITIES, ENTRIES, calibration_record, study
 
+from sparsity_report.contracts import AttentionShape
+from sparsity_report.hardware import machines, project
 from sparsity_report.results.model import (
     Alert,
     CellRecord,
     CheckRecord,
+    EntryRecord,
     Fallback,
+    MachineRecord,
     Measurement,
     NodeRecord,
     OverlapRecord,
+    ReadRate,
     Results,
     SensitivityRecord,
     StageRecord,
@@ -57,6 +64,65 @@ WINDOWS = ((1, 128),)
 
 def leaf_check(error: float) -> Measurement:
     return measured("max_abs_logit_difference", error, "", 0, "lower").model_copy(update={"conditions": {}})
+
+
+ATTENTION = AttentionShape(heads=5, kv_heads=5, head_dim=32, kept=(None,) * 5)
+HERE = MachineRecord(
+    name="this",
+    title="an invented processor",
+    kind="measured here",
+    bandwidth=20e9,
+    memory_bytes=8 * 1024**3,
+    peak={"float32": 1e11},
+    source="measured in this study, medians of 7 rounds, 2 threads",
+    read_rates=(
+        ReadRate(bytes=2**20, bytes_per_s=80e9, ci=(78e9, 82e9)),
+        ReadRate(bytes=2**26, bytes_per_s=20e9, ci=(19e9, 21e9)),
+    ),
+    price_per_hour=0.05,
+    currency="USD",
+)
+PI, A100 = (machines.known()[name] for name in ("raspberry-pi-5", "a100-80gb"))
+SHARES = {"target_linear": 0.5, "attention": 0.2, "lm_head": 0.05, "norm_activation": 0.1, "framework": 0.15}
+
+
+def profiled(anchor: str, made: CellRecord, slower: float, point: dict[str, Any]) -> tuple[Measurement, ...]:
+    """Made-up shares whose layers are slower or faster than dense by a factor, and the steps that follow from them."""
+    layers = slower if not made.is_reference else 1.0
+    whole = 0.5 + 0.5 * layers
+    found: list[Measurement] = []
+    for phase in ("prefill", "decode"):
+        at = {**point, "phase": phase}
+        for part, share in SHARES.items():
+            own = share * layers if part == "target_linear" else share
+            found.append(timed("time_share", own / whole, 0.02, None, **at, part=part))
+        found.append(timed("profile_closure", 1.01, 0.02, None, **at))
+        found.append(timed("python_share", 0.3 / whole, 0.02, None, **at))
+        if made.is_reference:
+            found.append(timed("amdahl_limit", 2.0, 0.02, None, **at).model_copy(update={"kind": "modelled"}))
+            continue
+        size = made.value("stored_bytes", over="target") or 1
+        found += [
+            counted("bytes_gain", TINY_OPT.weights * 4 / size, "1", "higher", **at),
+            timed("product_gain", 1.1 / layers, 0.03, anchor, **at),
+            timed("layer_gain", 1 / layers, 0.03, anchor, **at),
+            timed("amdahl_gain", 1 / whole, 0.03, None, **at).model_copy(update={"kind": "modelled"}),
+        ]
+    return tuple(found)
+
+
+PROJECTED_ENTRIES = (
+    *ENTRIES,
+    EntryRecord(
+        kind="metric", name="profile", summary="shares of the time", cite="amdahl1967validity",
+        equation=r"R \leq 1 / (1 - f + f / R_l)",
+        spoken="the speed-up is at most one over one minus f plus f over the layers' speed-up",
+    ),
+    EntryRecord(
+        kind="metric", name="roofline", summary="bounds on the time", cite="williams2009roofline",
+        equation=r"t \geq \max(Q / \beta, F / \pi)", spoken="the time is at least the larger of two quotients",
+    ),
+)  # fmt: skip
 
 
 def damage(entry: str, sparsity: float) -> float:
@@ -429,7 +495,39 @@ def calibrated(model: Blueprint = TINY_OPT) -> Results:
     )
 
 
-STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere, calibrated)
+def projected() -> Results:
+    """A study with shares, waterfalls and machines: one timed point, three formats, one model."""
+    floor = latency(None, 0.021, 1, *WINDOWS)
+    point = {"batch": 1, "prompt": 128, "decode": 32}
+    dense = cell(
+        TINY_OPT, (), DENSE, (*structure(TINY_OPT, DENSE, 0), *behaviour(TINY_OPT, 0), *floor), variant="dense"
+    )
+    cells, targets = [], (HERE, PI, A100)
+    model = model_record(TINY_OPT).model_copy(update={"attention_shape": ATTENTION})
+    for form, sparsity, slower in ((DENSE, 0.0, 1.0), (MASKED, 0.5, 1.0), (CSR, 0.5, 2.4), (CSR, 0.9, 0.6)):
+        made = (
+            dense
+            if form is DENSE
+            else pruned("magnitude", sparsity, form, more=latency(dense.id, 0.021, slower, *WINDOWS))
+        )
+        size = made.value("stored_bytes", over="model") or 0
+        flops = made.value("flops_per_token") or 0
+        timed_records = profiled(dense.id, made, slower, point)
+        work = (
+            counted("weight_bytes", size, "B"),
+            counted("prefill_bytes", size * 1.02, "B", **point), counted("prefill_flops", 128 * flops, "FLOP", **point),
+            counted("decode_bytes", size * 1.01, "B", **point), counted("decode_flops", flops, "FLOP", **point),
+        )  # fmt: skip
+        made = made.model_copy(update={"metrics": (*made.metrics, *timed_records, *work)})
+        bounds = project.records(made, model, targets, 256)
+        cells.append(made.model_copy(update={"metrics": (*made.metrics, *bounds)}))
+    made = study(
+        "Where the time goes (invented numbers)", cells, slug="projected", entries=PROJECTED_ENTRIES, machines=targets
+    )
+    return made.model_copy(update={"models": (made.models[0].model_copy(update={"attention_shape": ATTENTION}),)})
+
+
+STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere, calibrated, projected)
 
 
 def main(folder: Path) -> None:

@@ -31,7 +31,15 @@ def test_the_studies_are_there():
     """A loop over no files would pass every test below."""
     names = {path.stem for path in FIXTURES}
 
-    expected = {"course", "hardest", "every_cell_failed", "nan_perplexity", "csr_larger_everywhere", "calibrated"}
+    expected = {
+        "course",
+        "hardest",
+        "every_cell_failed",
+        "nan_perplexity",
+        "csr_larger_everywhere",
+        "calibrated",
+        "projected",
+    }
     assert names == expected
 
 

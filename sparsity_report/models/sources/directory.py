@@ -52,6 +52,16 @@ def config(request: ModelRequest) -> dict[str, Any] | None:
 
 
 def check(folder: Path) -> None:
+    """As `check_weights`, and for a missing tokenizer."""
+    check_weights(folder)
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise EnvironmentProblem(
+            f"{folder} holds no tokenizer (none of {', '.join(TOKENIZER_FILES)}).",
+            remedy="Save the model's tokenizer there: tokenizer.save_pretrained(DIRECTORY)",
+        )
+
+
+def check_weights(folder: Path) -> None:
     """Raises EnvironmentProblem for what is missing, and for weights that only unpickling would read."""
     if not folder.is_dir():
         raise EnvironmentProblem(
@@ -65,11 +75,6 @@ def check(folder: Path) -> None:
         raise EnvironmentProblem(
             f"{folder} holds no *.safetensors{found}.",
             remedy="Convert once where you trust the file: model.save_pretrained(DIRECTORY, safe_serialization=True)",
-        )
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise EnvironmentProblem(
-            f"{folder} holds no tokenizer (none of {', '.join(TOKENIZER_FILES)}).",
-            remedy="Save the model's tokenizer there: tokenizer.save_pretrained(DIRECTORY)",
         )
 
 

@@ -24,15 +24,18 @@ def draw_all(results: Results) -> dict[str, Drawing]:
         mask_overlap,
         parameter_fraction,
         quality_sparsity,
+        roofline,
         sensitivity,
         speed_vs_flops,
         storage_components,
+        time_shares,
+        waterfall,
     )
 
     order = (
         block_diagram, headline, quality_sparsity, sensitivity, parameter_fraction, group_sparsity, allocation,
         layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components, break_even, latency,
-        speed_vs_flops,
+        speed_vs_flops, time_shares, waterfall, roofline,
     )  # fmt: skip
     drawings = (figure.draw(results) for figure in order)
     return {drawing.id: drawing for drawing in drawings if drawing is not None}

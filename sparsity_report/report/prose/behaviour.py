@@ -8,7 +8,7 @@ from .. import facts, method_tables, names, numbers, replicates, result_tables
 from ..document import Section
 from ..figures.cells import Names
 from ..markup import plain, see
-from . import ranking, sensitivity
+from . import ranking, sensitivity, tasks
 from .words import bullets, figure, paragraph
 
 if TYPE_CHECKING:
@@ -283,7 +283,8 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     ]
     table = result_tables.behaviour(results)
     if not table.rows:
-        return Section("sec:behaviour", "Behaviour", paragraph("No cell has behaviour to show."))
+        answers = tasks.blocks(results)
+        return Section("sec:behaviour", "Behaviour", answers or paragraph("No cell has behaviour to show."))
     opening = (
         "Behaviour belongs to the pruned model, not to the format that stores it: it is measured once for every state "
         f"and holds for all of its formats{see('tab:behaviour', 'fig:quality_sparsity')}."
@@ -298,6 +299,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *(() if long_behaviour(results) else (table,)),
         *paragraph(seeds_sentence(results), heading="Seeds."),
         *((seeds,) if 0 < len(seeds.rows) <= method_tables.SHORT else ()),
+        *tasks.blocks(results),
         *paragraph(*sensitivity.sentences(results), heading="Single blocks."),
         *figure(results, drawings, "sensitivity"),
     )

@@ -64,7 +64,7 @@ def text_sentence(results: Results) -> str:
 
 def methods_sentence(results: Results) -> str:
     """Which methods look at the text themselves, which only through an allocation, and which not at all."""
-    seeing = list(dict.fromkeys(each.entry for each in stages(results) if facts.allocation_of(each) == "uniform"))
+    seeing = list(dict.fromkeys(each.entry for each in stages(results) if looks_itself(results, each)))
     through = {each.entry: facts.allocation_of(each) for each in stages(results) if each.entry not in seeing}
     others = [name for name in dict.fromkeys(stage.entry for stage in used_stages(results)) if name not in seeing]
     blind = [name for name in others if name not in through]
@@ -79,6 +79,12 @@ def methods_sentence(results: Results) -> str:
         *([f"{_who(blind)} at none"] if blind else []),
     ]
     return f"{'; '.join(parts)}." if seeing or through else ""
+
+
+def looks_itself(results: Results, stage: StageRecord) -> bool:
+    """Of a stage that has a calibration set: whether it is for the method, or for the allocation alone."""
+    needs = any(each.needs for each in results.entries if (each.kind, each.name) == ("method", stage.entry))
+    return needs or "propagate" in stage.params or facts.allocation_of(stage) == "uniform"
 
 
 def _who(entries: list[str]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...results import diagnosis
 from .. import names, numbers, tables
 from ..document import Section
-from ..markup import see
+from ..markup import plain, see
 from .words import paragraph
 
 if TYPE_CHECKING:
@@ -32,6 +33,28 @@ def verdict_sentence(results: Results) -> str:
     return f"Of {numbers.count(len(found))} checks: {names.listing(parts)}{see('tab:checks')}."
 
 
+def registration_sentence(results: Results) -> str:
+    """Since when the expectations have stood there, and which of them are newer than the first result."""
+    known, expected = results.registration, [each for each in results.checks if each.origin == "expect"]
+    if known is None or not expected:
+        return ""
+    late = sum(each.late for each in expected)
+    if not known.registered:
+        return "When the expectations were written down, this folder had results already."
+    when = f"{known.registered.replace('T', ' ').removesuffix('+00:00')} UTC"
+    stood = f"registered on {plain(when)}, before the first result in this folder (sha256 {known.sha256[:12]})"
+    if not late:
+        these = "The expectation was" if len(expected) == 1 else f"The {numbers.count(len(expected))} expectations were"
+        gone = f"{numbers.count(len(known.dropped))} more {'was' if len(known.dropped) == 1 else 'were'}"
+        dropped = f"; {gone} dropped since" if known.dropped else ""
+        return f"{these} {stood}{dropped}."
+    return (
+        f"Of {numbers.count(len(expected))} expectations, {numbers.count(late)} {'is' if late == 1 else 'are'} newer "
+        f"than the first result in this folder and no longer a prediction; expectations were last registered before it "
+        f"on {plain(when)}."
+    )
+
+
 def undecided_sentence(results: Results) -> str:
     if not any(each.verdict == "undecided" and each.origin != "published" for each in results.checks):
         return ""
@@ -55,13 +78,18 @@ def published_sentence(results: Results) -> str:
     return f"Of {figures} beside this study’s own, {names.listing(parts)}{see('tab:published')}."
 
 
+def baseline_sentences(results: Results) -> list[str]:
+    """The dense models beside published perplexities: agreement, contradiction, or what keeps them from comparing."""
+    return [plain(diagnosis.sentence(each)) for each in diagnosis.diagnose(results)]
+
+
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """8 Checks."""
     table, published = tables.checks(results), tables.published(results)
     blocks = (
-        *paragraph(verdict_sentence(results), undecided_sentence(results)),
+        *paragraph(verdict_sentence(results), undecided_sentence(results), registration_sentence(results)),
         *((table,) if table.rows else ()),
-        *paragraph(published_sentence(results), heading="Published figures."),
+        *paragraph(published_sentence(results), *baseline_sentences(results), heading="Published figures."),
         *((published,) if published.rows else ()),
     )
     return Section("sec:checks", "Checks", blocks)

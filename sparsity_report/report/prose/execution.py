@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .. import facts, method_tables, names, numbers, result_tables
 from ..document import Section
 from ..markup import plain, see
+from . import hardware, time
 from .headline import where
 from .words import bullets, figure, paragraph
 
@@ -189,6 +190,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *bullets(sentences),
         *paragraph(
             paying_sentence(results),
+            time.unpaid_sentence(results),
             f"All timed settings are listed{see('tab:latency')}." if table.rows else "",
             f"What running takes beside time is listed{see('tab:running')}." if running.rows else "",
         ),
@@ -207,4 +209,5 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         ),
         *bullets(fallbacks),
     )
-    return Section("sec:execution", "Execution", blocks)
+    sections = (time.section(results, drawings), hardware.section(results, drawings))
+    return Section("sec:execution", "Execution", blocks, tuple(each for each in sections if not each.empty))

@@ -85,7 +85,8 @@ def _best(results: Results, model: ModelRecord, corpus: str) -> str:
             clear.setdefault(kind, []).append(at)
         elif len(here) > 1:
             unclear.append(at)
-    parts = [f"{plain(kind)} has clearly the lowest perplexity at {names.listing(at)}" for kind, at in clear.items()]
+    winners = ", ".join(f"with {plain(kind)} at {names.listing(at)}" for kind, at in clear.items())
+    parts = [f"the perplexity is clearly lowest {winners}"] if winners else []
     parts += [f"no method is clearly the best at {names.listing(unclear)}"] if unclear else []
     text = f"on {plain(corpus)}, " if len(result_tables.corpora(results)) > 1 else ""
     return names.on(results, model) + text + "; ".join(parts) if parts else ""

@@ -164,6 +164,23 @@ def perplexity(results: Results) -> tuple[Block, ...]:
     )
 
 
+def tasks(results: Results) -> tuple[Block, ...]:
+    return (
+        *defined(
+            f"Tasks are run by lm-evaluation-harness{cite('gao2024framework')}: of the answers to a question, the "
+            "model chooses the one of highest likelihood (acc), or of highest likelihood per character (acc_norm). The "
+            "share retained is the mean accuracy over tasks, each with the same weight, over that of dense",
+            recorded(results, "metric", "tasks", "task_retained"),
+        ),
+        *paragraph(
+            "An accuracy depends on the versions of harness and task, on the examples in the prompt and on the prompt; "
+            "acc and acc_norm are not comparable. Guessing is right, too: a model that knows nothing still retains "
+            "what chance gives. Some hundred items leave a standard error of several per cent.",
+            heading="Limits.",
+        ),
+    )
+
+
 def process_sentence(results: Results) -> str:
     """Where a variant meets dense."""
     if results.environment.timing_process == "fresh":
@@ -246,6 +263,7 @@ FAMILIES = (
     ("perplexity", "Perplexity", perplexity),
     ("reconstruction_error", "Reconstruction error", reconstruction),
     ("nll_increase", "Sensitivity of blocks", sensitivity),
+    ("task_acc", "Tasks", tasks),
     ("prefill_latency_s", "Latency", latency),
 )
 
