@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .contracts import Cell, MatrixShape, ModelShape, Node
-    from .spec.model import Model, Spec
+    from .spec.model import Evaluation, Model, Spec
 
 ASSUMED_FLOPS_PER_SECOND = 60e9
 """Two ordinary CPU cores in float32."""
@@ -92,27 +92,30 @@ def memory_bytes(shape: ModelShape, spec: Spec, model: Model, cells: Sequence[Ce
     return pair + max(scores, hidden, pair if fresh else 0)
 
 
-def text_tokens(spec: Spec, folder: str) -> int:
-    """Tokens of the evaluation text, from its size where it lies on this machine; otherwise a guess."""
-    corpus, _, argument = spec.data.evaluation.source.partition(":")
+def text_tokens(evaluation: Evaluation, folder: str) -> int:
+    """Tokens of an evaluation text, from its size where it lies on this machine; otherwise a guess."""
+    corpus, _, argument = evaluation.source.partition(":")
     if corpus not in LOCAL_CORPORA:
         return UNKNOWN_TOKENS
     try:
-        text = registry.get("corpora", corpus).read(CorpusRequest(argument, spec.data.evaluation.split, True, folder))
+        text = registry.get("corpora", corpus).read(CorpusRequest(argument, evaluation.split, True, folder))
     except EnvironmentProblem:  # `run` will say so; a plan needs no text
         return UNKNOWN_TOKENS
     return int(len(text.text.encode()) / BYTES_PER_TOKEN)
 
 
 def tokens(shape: ModelShape, spec: Spec, folder: str, *, quick: bool) -> int:
-    """Tokens that every node is run on."""
-    evaluation = spec.data.evaluation
+    """Tokens that every node is run on, of all texts."""
+    return sum(tokens_of(shape, evaluation, folder, quick=quick) for evaluation in spec.data.evaluation)
+
+
+def tokens_of(shape: ModelShape, evaluation: Evaluation, folder: str, *, quick: bool) -> int:
     length = min(shape.context or MAX_DEFAULT_LENGTH, MAX_DEFAULT_LENGTH)
     if evaluation.length != "max":
         length = int(evaluation.length)
     if quick:
         return length * min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS)
-    available = text_tokens(spec, folder) // length
+    available = text_tokens(evaluation, folder) // length
     return length * min(available, evaluation.windows or available)
 
 

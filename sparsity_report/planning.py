@@ -230,13 +230,15 @@ def plan_key(spec: Spec, cell: Cell) -> str:
     versions = [(name, registry.get("metrics", name).INFO.result_version) for name in spec.metrics.use]
     version = registry.get("formats", cell.format.entry).INFO.result_version
     timing = spec.metrics.latency.model_dump(mode="json", exclude={"variants"}) if cell.timed else None
-    evaluation = spec.data.evaluation.model_dump(mode="json")
+    evaluation = [text.model_dump(mode="json") for text in spec.data.evaluation]
     hardware = spec.hardware.model_dump(mode="json", include={"device"})
     facts = [cell.node.key, asdict(cell.format), version, versions, evaluation, timing, hardware]
     if spec.data.calibration is not None and {"reconstruction", "sensitivity"} & set(spec.metrics.use):
         facts.append(first_calibration(spec.data.calibration))
     if "tasks" in spec.metrics.use:
         facts.append(spec.metrics.tasks.model_dump(mode="json"))
+    if "generation" in spec.metrics.use:
+        facts.append(spec.metrics.generation.model_dump(mode="json"))
     if cell.is_reference and "sensitivity" in spec.metrics.use:
         facts.append(spec.metrics.sensitivity.model_dump(mode="json"))
     return digest(facts)[:16]

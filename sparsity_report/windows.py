@@ -93,7 +93,16 @@ def encode(text: Text, tokenizer: Any, bos: str) -> Encoding:
     return Encoding(ids, sizes, "no BOS")
 
 
-def cut(text: Text, tokenizer: Any, *, corpus: str, length: int, count: int | None, bos: str) -> Windows:
+def cut(
+    text: Text,
+    tokenizer: Any,
+    *,
+    corpus: str,
+    length: int,
+    count: int | None,
+    bos: str,
+    key: str = "data.evaluation",
+) -> Windows:
     """
     Windows of `length` tokens, at most `count`. Raises SpecError when the text is empty or shorter than one window.
     """
@@ -102,9 +111,7 @@ def cut(text: Text, tokenizer: Any, *, corpus: str, length: int, count: int | No
     if available == 0:
         empty = not text.text.strip()
         what = "is empty" if empty else f"has {len(encoding.ids)} tokens, fewer than one window of {length}"
-        raise SpecError(
-            Problem("data.evaluation", f"the text {corpus} {what}", hint="use a longer text or a smaller length")
-        )
+        raise SpecError(Problem(key, f"the text {corpus} {what}", hint="use a longer text or a smaller length"))
     used = min(available, count or available)
     tail = len(encoding.ids) - available * length if used == available else 0
     where = f"{corpus} ({text.split})" if text.split else corpus

@@ -9,15 +9,18 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
+import pyarrow
+import pyarrow.parquet
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from sparsity_report import registry
 from sparsity_report.contracts import CorpusRequest
-from sparsity_report.corpora import c4, package, text
+from sparsity_report.corpora import c4, package, ptb, text, wikitext_2
 from sparsity_report.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -128,6 +131,8 @@ def test_c4_out_of_reach_names_texts_that_need_no_network(tmp_path: Path, monkey
         c4.read(CorpusRequest(offline=True))
 
     assert "c4 (train)" in refused.value.message
+    assert "was not asked" in refused.value.message
+    assert "without --offline" in refused.value.remedy
     assert "embedded" in refused.value.remedy
 
 
@@ -144,3 +149,101 @@ def test_a_broken_shard_of_c4_says_how_to_fetch_it_again(content: bytes, tmp_pat
         c4.first_documents(str(file), 5000)
 
     assert "delete it" in refused.value.remedy
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """
+    A cache of the hub's client as a download leaves it: refs/<branch> names a commit, snapshots/<commit>/ has files.
+
+    The client itself reads it; only the place is ours.
+    """
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+
+    def add(repository: str, file: str, column: str, lines: list[str], *, commit: str, branch: str = "") -> Path:
+        folder = tmp_path / f"datasets--{repository.replace('/', '--')}"
+        path = folder / "snapshots" / commit / file
+        path.parent.mkdir(parents=True)
+        pyarrow.parquet.write_table(pyarrow.table({column: lines}), path)
+        if branch:
+            (folder / "refs" / branch).parent.mkdir(parents=True)
+            (folder / "refs" / branch).write_text(commit, encoding="utf-8")
+        return path
+
+    return add
+
+
+LINES = ["", " = Title = \n", "", " Some words .\n"]
+
+
+def test_wikitext_2_is_read_offline_from_a_cache_at_its_pinned_commit(hub_cache: Callable[..., Path]) -> None:
+    """T42, T50: parquet, no script; all lines, the empty ones too, joined by a blank line."""
+    hub_cache(
+        "Salesforce/wikitext",
+        "wikitext-2-raw-v1/test-00000-of-00001.parquet",
+        "text",
+        LINES,
+        commit=wikitext_2.REVISION,
+    )
+
+    found = wikitext_2.read(CorpusRequest(offline=True))
+
+    assert found.text == "\n\n = Title = \n\n\n\n\n Some words .\n"
+    assert (found.documents, found.split, found.revision) == (4, "test", wikitext_2.REVISION)
+    assert found.sha256 == hashlib.sha256(found.text.encode()).hexdigest()
+
+
+def test_another_commit_of_wikitext_2_is_not_taken_for_the_pinned_one(hub_cache: Callable[..., Path]) -> None:
+    """T25: what lies in the cache from another project may be another text."""
+    hub_cache(
+        *("Salesforce/wikitext", "wikitext-2-raw-v1/test-00000-of-00001.parquet", "text", LINES),
+        commit=COMMIT,
+        branch="main",
+    )
+
+    with pytest.raises(EnvironmentProblem, match="not in the local cache"):
+        wikitext_2.read(CorpusRequest(offline=True))
+
+
+def test_ptb_is_read_from_the_hubs_own_parquet_and_the_commit_found_is_recorded(
+    hub_cache: Callable[..., Path],
+) -> None:
+    """T50: the loading script no longer runs; the hub's conversion has a "sentence" a row."""
+    sentences = ["no it was n't black monday", "but while the new york stock exchange did n't fall apart"]
+    hub_cache(
+        *("ptb-text-only/ptb_text_only", "penn_treebank/test/0000.parquet", "sentence", sentences),
+        commit=COMMIT,
+        branch="refs/convert/parquet",
+    )
+
+    found = ptb.read(CorpusRequest(offline=True))
+
+    assert found.text == " ".join(sentences)
+    assert (found.joiner, found.split, found.revision) == (" ", "test", COMMIT)
+
+
+@pytest.mark.parametrize("corpus", ["wikitext-2", "ptb", "c4"])
+def test_a_corpus_of_the_hub_that_is_not_there_says_how_to_get_it(corpus: str, hub_cache: Callable[..., Path]) -> None:
+    """T50: offline and with an empty cache."""
+    with pytest.raises(EnvironmentProblem, match=corpus) as refused:
+        registry.need("corpora", corpus).read(CorpusRequest(offline=True))
+
+    assert "without --offline" in refused.value.remedy
+    assert '"embedded"' in refused.value.remedy
+
+
+def test_a_parquet_file_of_another_layout_is_no_text(hub_cache: Callable[..., Path]) -> None:
+    file = hub_cache(
+        *("ptb-text-only/ptb_text_only", "penn_treebank/test/0000.parquet", "words", ["a"]),
+        commit=COMMIT,
+        branch="refs/convert/parquet",
+    )
+    with pytest.raises(EnvironmentProblem, match="no parquet file with a column 'sentence'"):
+        ptb.read(CorpusRequest(offline=True))
+
+    file.write_bytes(b"PAR1 broken off")
+    with pytest.raises(EnvironmentProblem, match="download may have broken off"):
+        ptb.read(CorpusRequest(offline=True))

@@ -9,17 +9,16 @@ how often a sampler has to try, and short documents count as well; the windows a
 from __future__ import annotations
 
 import gzip
-import hashlib
 import itertools
 import json
 import zlib
 from typing import TYPE_CHECKING
 
-from ..contracts import Info, Text
-from ..errors import EnvironmentProblem
+from ..contracts import Info
+from . import _hub
 
 if TYPE_CHECKING:
-    from ..contracts import CorpusRequest
+    from ..contracts import CorpusRequest, Text
 
 INFO = Info(
     name="c4",
@@ -49,26 +48,9 @@ def read(request: CorpusRequest) -> Text:
     Evaluated on "validation", 256 windows are the field's protocol. Raises EnvironmentProblem when the hub is out of
     reach and the file is not in its local cache, or when the file is broken.
     """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
     split = request.split or "train"
-    try:
-        file = hf_hub_download(
-            REPOSITORY, FILES[split], repo_type="dataset", revision=REVISION, local_files_only=request.offline
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as problem:
-        raise EnvironmentProblem(
-            f"the text c4 ({split}) is not in the local cache and the Hugging Face hub is out of reach "
-            f"({type(problem).__name__}).",
-            remedy='without a network: source = "embedded", "package:NAME/GLOB" or "text:PATH"',
-        ) from None
-    documents = first_documents(file, DOCUMENTS[split])
-    text = JOINERS[split].join(documents)
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return Text(
-        text=text, documents=len(documents), joiner=JOINERS[split], split=split, sha256=sha256, revision=REVISION
-    )
+    file = _hub.fetch(f"c4 ({split})", REPOSITORY, FILES[split], REVISION, offline=request.offline)
+    return _hub.joined(first_documents(file.path, DOCUMENTS[split]), JOINERS[split], split, file.commit)
 
 
 def first_documents(file: str, count: int) -> list[str]:
@@ -77,7 +59,4 @@ def first_documents(file: str, count: int) -> list[str]:
         with gzip.open(file, "rt", encoding="utf-8") as lines:
             return [json.loads(line)["text"] for line in itertools.islice(lines, count)]
     except (OSError, EOFError, zlib.error, ValueError, KeyError) as problem:
-        raise EnvironmentProblem(
-            f"the file {file} is no shard of C4 ({type(problem).__name__}): its download may have broken off",
-            remedy="delete it, and the file that it is a link to: it is then fetched again",
-        ) from None
+        raise _hub.broken(file, "no shard of C4", problem) from None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from ..contracts import Info, Text
-from ..errors import EnvironmentProblem
+from ..contracts import Info
+from . import _hub
 
 if TYPE_CHECKING:
-    from ..contracts import CorpusRequest
+    from ..contracts import CorpusRequest, Text
 
 INFO = Info(
     name="wikitext-2",
@@ -31,22 +30,6 @@ def read(request: CorpusRequest) -> Text:
 
     Raises EnvironmentProblem when the hub is out of reach and the file is not in its local cache.
     """
-    import pyarrow.parquet
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
     split = request.split or "test"
-    try:
-        file = hf_hub_download(
-            REPOSITORY, FILES[split], repo_type="dataset", revision=REVISION, local_files_only=request.offline
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as problem:
-        raise EnvironmentProblem(
-            f"the text wikitext-2 ({split}) is not in the local cache and the Hugging Face hub is out of reach "
-            f"({type(problem).__name__}).",
-            remedy='without a network: sparsity-report run quickstart, or source = "embedded" or "text:PATH"',
-        ) from None
-    lines = pyarrow.parquet.read_table(file, columns=["text"]).column("text").to_pylist()
-    text = "\n\n".join(lines)
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return Text(text=text, documents=len(lines), joiner="\n\n", split=split, sha256=sha256, revision=REVISION)
+    file = _hub.fetch(f"wikitext-2 ({split})", REPOSITORY, FILES[split], REVISION, offline=request.offline)
+    return _hub.joined(_hub.parquet_lines(file.path, "text"), "\n\n", split, file.commit)

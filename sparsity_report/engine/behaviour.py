@@ -22,20 +22,52 @@ from ..models.blocks import HeadCapture, batches, device_of, head_path, shared_c
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
 TOKENS_AT_ONCE = 128
 """Positions whose logits exist at one time: with 50,000 tokens of vocabulary, 26 MB of float32."""
+
+ROWS = 16
+"""Of those positions so many are worked on at a time: what is made of 50,000 × 16 logits stays in a cache of 3 MB."""
+RANKS = 10
+"""Of the most likely tokens so many are ranked, by dense and by every node."""
+CHUNK = 64
+"""Tokens of the vocabulary that are looked through together for the most likely ones."""
 
 HEAD_TOLERANCE = 1e-2
 """Largest difference, relative to the largest logit, between the head applied here and the model's own logits: above
 the rounding of half precision, far below what a forgotten scale or cap would do."""
 
 
-@dataclass(frozen=True)
-class Reference:
-    """Dense logits of some positions, (T, V) float32; what is derived from them is shared by all nodes."""
+def largest(logits_TV: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """
+    The `count` largest logits of every position and their tokens, (T, count) each, in descending order.
 
-    logits_TV: Tensor
+    Equal logits stand in the order of their tokens, and NaN counts as the largest. No sort over the vocabulary: the
+    `count` largest lie in those `count` chunks whose own largest are the largest (ties again in order), because any
+    other chunk has as many tokens before each of its own.
+    """
+    vocabulary = logits_TV.shape[1]
+    whole = vocabulary // CHUNK * CHUNK
+    per_chunk = logits_TV[:, :whole].reshape(len(logits_TV), -1, CHUNK).amax(-1) if whole else logits_TV[:, :0]
+    if whole < vocabulary:
+        per_chunk = torch.cat([per_chunk, logits_TV[:, whole:].amax(-1, keepdim=True)], dim=1)
+    chunks = per_chunk.sort(dim=1, descending=True, stable=True).indices[:, :count].sort(dim=1).values
+    tokens = (chunks[..., None] * CHUNK + torch.arange(CHUNK, device=logits_TV.device)).flatten(1)
+    outside = tokens >= vocabulary
+    values = logits_TV.gather(1, tokens.clamp(max=vocabulary - 1)).masked_fill_(outside, -torch.inf)
+    ranked = values.sort(dim=1, descending=True, stable=True)
+    kept = min(count, vocabulary)
+    return ranked.values[:, :kept], tokens.gather(1, ranked.indices[:, :kept])
+
+
+class Distribution:
+    """
+    Logits of some positions, (T, V) float32, and what is derived from them, each once however many families ask.
+    """
+
+    def __init__(self, logits_TV: Tensor) -> None:
+        self.logits_TV = logits_TV
 
     @cached_property
     def log_probability_TV(self) -> Tensor:
@@ -47,8 +79,14 @@ class Reference:
         return self.log_probability_TV.exp()
 
     @cached_property
+    def ranked(self) -> tuple[Tensor, Tensor]:
+        """The `RANKS` largest logits and their tokens, (T, RANKS) each: see `largest`."""
+        return largest(self.logits_TV, RANKS)
+
+    @cached_property
     def top_T(self) -> Tensor:
-        return self.logits_TV.argmax(-1)
+        """The most likely token; of equal logits the lower token."""
+        return self.ranked[1][:, 0]
 
     @cached_property
     def excludes_tokens(self) -> bool:
@@ -58,18 +96,11 @@ class Reference:
 
 @dataclass(frozen=True)
 class Scores:
-    """Logits of the same positions from dense and from a variant, (T, V) float32, and the next tokens, (T,)."""
+    """The same positions seen by dense, which all nodes share, and by a variant, and the tokens that follow, (T,)."""
 
-    dense: Reference
-    variant_TV: Tensor
+    dense: Distribution
+    variant: Distribution
     target_T: Tensor
-
-    @cached_property
-    def log_probability_TV(self) -> Tensor:
-        """Natural logarithms of the variant's probabilities."""
-        if self.variant_TV is self.dense.logits_TV:
-            return self.dense.log_probability_TV
-        return torch.log_softmax(self.variant_TV, dim=-1)
 
 
 @dataclass(frozen=True)
@@ -94,8 +125,9 @@ def forward_hidden(model: nn.Module, ids_NL: Tensor) -> Behaviour:
 
 
 def apply_head(head: nn.Module, hidden_TD: Tensor, config: object) -> Tensor:
-    """(…, V) float32 logits, with the soft cap of the Gemma 2 family where the config has one."""
-    logits: Tensor = head(hidden_TD).float()
+    """(…, V) logits in float32 or wider, with the soft cap of the Gemma 2 family where the config has one."""
+    logits: Tensor = head(hidden_TD)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     cap = getattr(config, "final_logit_softcapping", None)
     return logits if cap is None else torch.tanh(logits / cap) * cap
 
@@ -126,22 +158,42 @@ def closing_pass(
     """
     Values of every behaviour family at every predicted position, (N, L−1, …) float64, one dict a node.
 
-    Position t predicts token t+1, so that the last position of a window predicts nothing.
+    Position t predicts token t+1, so that the last position of a window predicts nothing. Short windows are taken
+    together, up to `TOKENS_AT_ONCE` positions; no logits outlive their step.
     """
     modules = {family: registry.need("metrics", family) for family in families}
-    shape = (ids_NL.shape[0], ids_NL.shape[1] - 1)
+    count, predicted = ids_NL.shape[0], ids_NL.shape[1] - 1
     values: list[dict[str, Tensor]] = [{} for _ in nodes]
-    for window in range(shape[0]):
-        for start in range(0, shape[1], TOKENS_AT_ONCE):
-            here = slice(start, min(start + TOKENS_AT_ONCE, shape[1]))
-            reference = Reference(apply_head(dense.head, dense.hidden_NLD[window, here], config))
-            own = reference.logits_TV
-            target_T = ids_NL[window, here.start + 1 : here.stop + 1].to(own.device)
-            for node, value in zip(nodes, values, strict=True):
-                logits_TV = own if node is dense else apply_head(node.head, node.hidden_NLD[window, here], config)
-                scores = Scores(reference, logits_TV, target_T)
-                for family, module in modules.items():
-                    found = module.per_token(scores)
-                    whole = value.setdefault(family, torch.empty((*shape, *found.shape[1:]), dtype=torch.float64))
-                    whole[window, here] = found.double().cpu()
+    together = max(1, TOKENS_AT_ONCE // predicted)
+    steps = [
+        (slice(window, window + together), slice(start, min(start + TOKENS_AT_ONCE, predicted)))
+        for window in range(0, count, together)
+        for start in range(0, predicted, TOKENS_AT_ONCE)
+    ]
+    for windows, here in steps:
+        reference = distributions(dense, windows, here, config)
+        target_NT = ids_NL[windows, here.start + 1 : here.stop + 1]
+        targets = torch.split(target_NT.flatten().to(reference[0].logits_TV.device), ROWS)
+        for node, value in zip(nodes, values, strict=True):
+            own = reference if node is dense else distributions(node, windows, here, config)
+            every = [Scores(*each) for each in zip(reference, own, targets, strict=True)]
+            for family, found in per_token(every, modules).items():
+                shape = (count, predicted, *found.shape[1:])
+                whole = value.setdefault(family, torch.empty(shape, dtype=torch.float64))
+                whole[windows, here] = found.reshape(*target_NT.shape, *found.shape[1:])
     return values
+
+
+def distributions(behaviour: Behaviour, windows: slice, here: slice, config: Any) -> list[Distribution]:
+    """Logits of the positions at hand, in rows that a processor's cache can hold."""
+    logits_TV = apply_head(behaviour.head, behaviour.hidden_NLD[windows, here].flatten(0, 1), config)
+    return [Distribution(rows) for rows in torch.split(logits_TV, ROWS)]
+
+
+def per_token(every: Sequence[Scores], modules: dict[str, ModuleType]) -> dict[str, Tensor]:
+    """By family, (T, …) float64: all families look at some rows before any looks at the next ones."""
+    found: dict[str, list[Tensor]] = {family: [] for family in modules}
+    for scores in every:
+        for family, module in modules.items():
+            found[family].append(module.per_token(scores).double().cpu())
+    return {family: torch.cat(parts) for family, parts in found.items()}

@@ -180,7 +180,10 @@ def data_records(spec: Spec, prepared: Prepared) -> list[DataRecord]:
     """The texts as they were cut for a model's tokenizer: evaluation first, then every calibration set."""
     model = prepared.model.name
     return [
-        data_record("evaluation", spec.data.evaluation.source, model, prepared.text, prepared.windows),
+        *(
+            data_record("evaluation", each.source, model, each.text, each.windows, name=each.name)
+            for each in prepared.evaluation
+        ),
         *(
             data_record("calibration", each.asked["source"], model, each.text, each.windows).model_copy(
                 update={"seed": each.asked["seed"], "curation": each.curation}
@@ -191,7 +194,7 @@ def data_records(spec: Spec, prepared: Prepared) -> list[DataRecord]:
 
 
 def data_record(
-    role: Literal["evaluation", "calibration"], source: str, model: str, text: Text, windows: Windows
+    role: Literal["evaluation", "calibration"], source: str, model: str, text: Text, windows: Windows, name: str = ""
 ) -> DataRecord:
     """One text as it was cut."""
     count, length = windows.ids.shape
@@ -199,6 +202,7 @@ def data_record(
         role=role,
         corpus=source.partition(":")[0],
         source=source,
+        name=name,
         model=model,
         protocol=windows.protocol,
         windows=count,
@@ -217,13 +221,12 @@ def data_record(
 
 def alerts(prepared: Prepared) -> list[Alert]:
     """What the texts themselves say, and where calibration has seen what is evaluated."""
-    texts = [prepared.text, *(each.text for each in prepared.calibration.values())]
+    texts = [*(each.text for each in prepared.evaluation), *(each.text for each in prepared.calibration.values())]
     found = [Alert(text=text) for each in texts for text in each.alerts]
-    for each in prepared.calibration.values():
-        text = contamination.alert(
-            each.windows.ids, prepared.windows.ids, each.windows.protocol, prepared.windows.protocol
-        )
-        found += [Alert(text=text)] if text else []
+    for seen in (each.windows for each in prepared.calibration.values()):
+        for own in (each.windows for each in prepared.evaluation):
+            text = contamination.alert(seen.ids, own.ids, seen.protocol, own.protocol)
+            found += [Alert(text=text)] if text else []
     return list(dict.fromkeys(found))
 
 
@@ -251,7 +254,8 @@ def entries(spec: Spec, cells: Sequence[Cell]) -> tuple[EntryRecord, ...]:
         used["format", cell.format.entry] = None
     used |= {("metric", name): None for name in spec.metrics.use}
     calibration = spec.data.calibration.source if spec.data.calibration else ()
-    used |= {("corpus", source.partition(":")[0]): None for source in (spec.data.evaluation.source, *calibration)}
+    evaluation = [each.source for each in spec.data.evaluation]
+    used |= {("corpus", source.partition(":")[0]): None for source in (*evaluation, *calibration)}
     kinds = {kind: kind + "s" for kind in ("method", "format", "metric")}
     kinds |= {"corpus": "corpora", "allocation": "allocation"}
     return tuple(entry_record(kind, registry.get(kinds[kind], name).INFO) for kind, name in used)

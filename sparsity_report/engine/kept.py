@@ -26,7 +26,8 @@ def key_of(run: Run, prepared: Prepared, cell: Cell) -> str:
     """All that can change the cell's numbers; timings also depend on the machine."""
     spec = run.loaded.spec
     machine = run.environment.fingerprint if cell.timed else ""
-    facts = [plan_key(spec, cell), behaviour_key(spec, prepared, cell.node), machine, run.options.quick]
+    behaviour = [behaviour_key(spec, prepared, cell.node, text) for text in prepared.evaluation]
+    facts = [plan_key(spec, cell), behaviour, machine, run.options.quick]
     return digest([*facts, *([prepared.tasks.key] if prepared.tasks is not None else [])])[:16]
 
 

@@ -155,16 +155,16 @@ def execute(
     ]
     fallbacks = [*(made.fallbacks if made is not None else ())]
     fallbacks += [Fallback(what=fallback[0], why=fallback[1], count=fallback[2])] if fallback else []
-    samples: dict[str, Any] = {}
+    samples: dict[str, Any] = dict(node.windows)
     if fallback is None or fallback[0] != "not executed":
         if not module.IN_PLACE:
             records += equivalence.measure(prepared, state, variant.model)
         if cell.timed:
             timed = stopwatch.time(prepared, cell, state)
             model = prepared.dense.model if cell.is_reference else variant.model
-            measured, samples = timings(timed, cell, anchor)
+            measured, raw = timings(timed, cell, anchor)
             profiled, more = profiles(spec, prepared, cell, model, anchor, stopwatch.quick)
-            records, samples = [*records, *measured, *profiled], samples | more
+            records, samples = [*records, *measured, *profiled], samples | raw | more
             fallbacks += no_energy(timed, cell)
     record = CellRecord(
         id=cell.id,

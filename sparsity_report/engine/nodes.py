@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from torch import Tensor
+
     from ..contracts import Node, Stage
     from ..spec.model import Spec
     from .events import Event
-    from .prepare import Prepared
+    from .prepare import EvaluationSet, Prepared
     from .pruning import Pruned
     from .state import ModelState
 
@@ -56,6 +59,17 @@ class NodeResult:
     measurements: tuple[Measurement, ...] = ()
     seconds: float = 0.0
     failure: str = ""
+    windows: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    """By `samples_ref` ("behaviour/<corpus>"): means over each window, by the name of what was averaged."""
+
+    def __add__(self, other: NodeResult) -> NodeResult:
+        """The same node's behaviour on several texts; where one is missing, it has none."""
+        return NodeResult(
+            measurements=(*self.measurements, *other.measurements),
+            seconds=self.seconds + other.seconds,
+            failure=self.failure or other.failure,
+            windows=self.windows | other.windows,
+        )
 
 
 def behaviour_families(spec: Spec) -> tuple[str, ...]:
@@ -71,10 +85,10 @@ def mask_key(prepared: Prepared, node: Node) -> str:
     return digest([ENGINE_VERSION, node.key, prepared.loaded.revision, *seen])[:16]
 
 
-def behaviour_key(spec: Spec, prepared: Prepared, node: Node) -> str:
-    """What the behaviour depends on: the masks, the token ids, and the metrics with their versions."""
+def behaviour_key(spec: Spec, prepared: Prepared, node: Node, text: EvaluationSet) -> str:
+    """What the behaviour depends on: the masks, the text and its token ids, and the metrics with their versions."""
     versions = [(name, registry.get("metrics", name).INFO.result_version) for name in behaviour_families(spec)]
-    return digest([mask_key(prepared, node), prepared.windows.token_ids_sha256, versions])[:16]
+    return digest([mask_key(prepared, node), text.name, text.windows.token_ids_sha256, versions])[:16]
 
 
 def state_file(prepared: Prepared, node: Node, folder: Path) -> Path:
@@ -150,16 +164,16 @@ def sight_of(spec: Spec, prepared: Prepared, stage: Stage, folder: Path) -> Sigh
     )
 
 
-def run_node(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> Behaviour:
-    """Prunes and runs the node over all windows; what an interrupted run left is taken up again."""
+def run_node(spec: Spec, prepared: Prepared, node: Node, text: EvaluationSet, folder: Path) -> Behaviour:
+    """Prunes and runs the node over all windows of a text; what an interrupted run left is taken up again."""
     state, _ = state_of(spec, prepared, node, folder)
     model = build(state, MASKED).model if node.stages else state.model
-    file = artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden")
+    file = artifacts.path(folder, behaviour_key(spec, prepared, node, text), "hidden")
     kept = artifacts.load_tensors(file)
     if kept is None or "hidden" not in kept:
-        behaviour = forward_hidden(model, prepared.windows.ids)
+        behaviour = forward_hidden(model, text.windows.ids)
         if not node.stages:
-            check_head(model, prepared.windows.ids, behaviour)
+            check_head(model, text.windows.ids, behaviour)
         kept = {"hidden": behaviour.hidden_NLD}
         artifacts.save_tensors(file, kept)
         # They wait on the disk for the closing pass, and not in the memory that the next state needs.
@@ -176,7 +190,9 @@ def cached(folder: Path, key: str) -> NodeResult | None:
     kept = read_json(node_file(folder, key))
     try:
         measurements = tuple(Measurement.model_validate(each) for each in kept["measurements"])
-        return NodeResult(measurements, float(kept["seconds"])) if kept["key"] == key else None
+        if kept["key"] != key:
+            return None
+        return NodeResult(measurements, float(kept["seconds"]), windows=kept["windows"])
     except (TypeError, KeyError, ValueError):  # absent, damaged or of another version: made again
         return None
 
@@ -184,37 +200,51 @@ def cached(folder: Path, key: str) -> NodeResult | None:
 def measure_all(
     spec: Spec,
     prepared: Prepared,
+    text: EvaluationSet,
     nodes: Sequence[Node],
     behaviours: dict[str, Behaviour],
     dense: Behaviour,
     seconds: dict[str, float],
     folder: Path,
 ) -> dict[str, NodeResult]:
-    """The closing pass over all nodes at once, by node key; each node's behaviour is kept."""
-    families, windows = behaviour_families(spec), prepared.windows
+    """The closing pass over all nodes at once, by node key; each node's behaviour on the text is kept."""
+    families, windows = behaviour_families(spec), text.windows
     started = time.monotonic()
     stack = [behaviours[node.key] for node in nodes]
     tables = closing_pass(windows.ids, dense, stack, families, prepared.loaded.model.config)
     share = (time.monotonic() - started) / max(1, len(nodes))
-    conditions: dict[str, str | int | float | bool] = {"corpus": spec.data.evaluation.source}
     results = {}
     for node, table in zip(nodes, tables, strict=True):
-        measurements = tuple(
-            record
-            for family in families
-            for record in registry.get("metrics", family).measure(table[family], conditions, windows)
-        )
-        key = behaviour_key(spec, prepared, node)
-        results[node.key] = NodeResult(measurements, seconds[node.key] + share)
-        kept = {"key": key, "seconds": results[node.key].seconds}
-        write_json(
-            node_file(folder, key), kept | {"measurements": [each.model_dump(mode="json") for each in measurements]}
-        )
+        found = results[node.key] = measured(text, table, seconds[node.key] + share)
+        key = behaviour_key(spec, prepared, node, text)
+        kept = {"key": key, "seconds": found.seconds, "windows": found.windows}
+        records = [each.model_dump(mode="json") for each in found.measurements]
+        write_json(node_file(folder, key), kept | {"measurements": records})
     return results
 
 
-def forget_hidden(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: Path) -> None:
+def measured(text: EvaluationSet, table: dict[str, Tensor], seconds: float) -> NodeResult:
+    """What the families make of their values at every position, and the window means that stand behind it."""
+    conditions: dict[str, str | int | float | bool] = {"corpus": text.name}
+    reference = f"behaviour/{text.name}"
+    measurements: list[Measurement] = []
+    windows: dict[str, list[float | None]] = {}
+    for family, values in table.items():
+        module = registry.get("metrics", family)
+        own = module.measure(values, conditions, text.windows)
+        names = getattr(module, "WINDOWED", ())
+        measurements += [each.model_copy(update={"samples_ref": reference}) for each in own] if names else own
+        if names:
+            means = values.mean(dim=1).view(len(values), len(names)).T.tolist()
+            windows |= {
+                name: [each if math.isfinite(each) else None for each in row]
+                for name, row in zip(names, means, strict=True)
+            }
+    return NodeResult(tuple(measurements), seconds, windows={reference: windows})
+
+
+def forget_hidden(spec: Spec, prepared: Prepared, text: EvaluationSet, nodes: Sequence[Node], folder: Path) -> None:
     """Hidden states are large and of no use once behaviour is measured."""
     for node in nodes:
         with contextlib.suppress(OSError):  # Windows keeps a file that is still mapped; `artifacts.trim` drops it later
-            artifacts.path(folder, behaviour_key(spec, prepared, node), "hidden").unlink(missing_ok=True)
+            artifacts.path(folder, behaviour_key(spec, prepared, node, text), "hidden").unlink(missing_ok=True)

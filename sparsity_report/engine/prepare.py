@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..contracts import Cell, Stage, Text
     from ..models.loading import LoadedModel
-    from ..spec.model import Calibration, Latency, Model, Spec
+    from ..spec.model import Calibration, Evaluation, Generation, Latency, Model, Spec
     from ..windows import Encoding, Windows
     from .harness import TaskSet
 
@@ -43,6 +43,16 @@ class CalibrationSet:
 
 
 @dataclass(frozen=True)
+class EvaluationSet:
+    """An evaluation text as the spec names it, and its windows."""
+
+    name: str
+    source: str
+    text: Text
+    windows: Windows
+
+
+@dataclass(frozen=True)
 class Prepared:
     """
     A model ready to be pruned and measured.
@@ -55,8 +65,7 @@ class Prepared:
     loaded: LoadedModel
     dense: ModelState
     blocks: ResidentBlocks
-    text: Text
-    windows: Windows
+    evaluation: tuple[EvaluationSet, ...]
     dense_zeros: dict[str, int]
     calibration: dict[str, CalibrationSet]
     fingerprints: dict[str, str]
@@ -67,6 +76,11 @@ class Prepared:
     def fingerprint_of(self, stage: Stage) -> str:
         """Of the files beside the spec that the stage's masks come from; "" where there are none."""
         return self.fingerprints.get(digest(stage.params), "")
+
+    @property
+    def windows(self) -> Windows:
+        """Of the first evaluation text: for what any text will do, such as timing and the check of a format."""
+        return self.evaluation[0].windows
 
     def calibration_of(self, stage: Stage) -> CalibrationSet | None:
         """The set on which a stage's method looks at the model; None for one that needs no data."""
@@ -118,6 +132,20 @@ def calibration_sets(
     return found
 
 
+def evaluation_sets(
+    wanted: Sequence[Evaluation], texts: Sequence[Text], loaded: LoadedModel, context: int | None, quick: bool
+) -> tuple[EvaluationSet, ...]:
+    """The evaluation texts, cut. Raises SpecError for a window longer than the context or the text."""
+    found = []
+    for number, (each, text) in enumerate(zip(wanted, texts, strict=True)):
+        key = "data.evaluation" if len(wanted) == 1 else f"data.evaluation[{number}]"
+        count = min(QUICK_WINDOWS, each.windows or QUICK_WINDOWS) if quick else each.windows
+        length = resolve_length(each.length, context, f"{key}.length")
+        windows = cut(text, loaded.tokenizer, corpus=each.source, length=length, count=count, bos=each.bos, key=key)
+        found.append(EvaluationSet(each.name, each.source, text, windows))
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where relative paths count from, whether the network may be used, and whether this is a rehearsal."""
@@ -166,6 +194,14 @@ def check_context(stated: int | None, context: int | None) -> None:
         raise SpecError(Problem("hardware.context", message))
 
 
+def check_generation(generation: Generation, context: int | None) -> None:
+    """Prompt and continuation must fit the model's context. Raises SpecError."""
+    longest = generation.prompt + generation.tokens
+    if context is not None and longest > context:
+        message = f"prompt and generated tokens are {longest} together, more than the model's context, {context}"
+        raise SpecError(Problem("metrics.generation", message))
+
+
 def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Prepared:
     """
     Model, target and windows. Raises EnvironmentProblem (no model, no text) and SpecError (nothing matches, too short).
@@ -173,28 +209,26 @@ def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Pr
     device, folder, offline = device_of(spec.hardware.device), place.folder, place.offline
     request = ModelRequest(model.source, model.revision, model.dtype, offline, folder)
     loaded = load(request)
-    evaluation = spec.data.evaluation
-    text = read_text(evaluation.source, evaluation.split, folder, offline)
+    texts = [read_text(each.source, each.split, folder, offline) for each in spec.data.evaluation]
     loaded.model.to(device)  # type: ignore[arg-type]  # transformers wraps `to` and loses its signature
     parts = anatomy(loaded.model)
-    count = min(QUICK_WINDOWS, evaluation.windows or QUICK_WINDOWS) if place.quick else evaluation.windows
-    length = resolve_length(evaluation.length, parts.shape.context)
-    windows = cut(text, loaded.tokenizer, corpus=evaluation.source, length=length, count=count, bos=evaluation.bos)
+    evaluation = evaluation_sets(spec.data.evaluation, texts, loaded, parts.shape.context, place.quick)
     check_context(spec.hardware.context, parts.shape.context)
     if "latency" in spec.metrics.use:
         check_latency(spec.metrics.latency, parts.shape.context)
+    if "generation" in spec.metrics.use:
+        check_generation(spec.metrics.generation, parts.shape.context)
     blocks = ResidentBlocks(loaded.model, parts.blocks_path)
     calibration = calibration_sets(cells, spec.data.calibration, loaded, parts.shape.context, place)
     if calibration or "sensitivity" in spec.metrics.use:
         with torch.no_grad():
-            blocks.check(batches(windows.ids)[0])
+            blocks.check(batches(evaluation[0].windows.ids)[0])
     return Prepared(
         model=model,
         loaded=loaded,
         dense=ModelState(loaded.model, parts, targeted(parts, spec.target)),
         blocks=blocks,
-        text=text,
-        windows=windows,
+        evaluation=evaluation,
         dense_zeros=zeros_by_parameter(loaded.model),
         calibration=calibration,
         fingerprints=fingerprints(cells, request),

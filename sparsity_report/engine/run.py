@@ -27,11 +27,13 @@ from . import describe, equivalence, kept, nodes, probe
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .evidence import sensitivity
 from .excerpt import excerpt
+from .generation import generations
 from .leaves import execute, unfinished
 from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
 from .prepare import Place, prepare
 from .records import node_records, overlaps
+from .stability import tipping_points
 from .stopwatch import Stopwatch, is_shared, stopwatch
 from .zero_shot import with_tasks
 
@@ -43,17 +45,19 @@ if TYPE_CHECKING:
         DataRecord,
         EnvironmentRecord,
         ExcerptRecord,
+        GenerationRecord,
         ModelRecord,
         NodeRecord,
         OverlapRecord,
         SensitivityRecord,
         TaskRecord,
+        TippingRecord,
     )
     from ..spec.load import LoadedSpec
     from ..spec.model import Model
     from .behaviour import Behaviour
     from .events import Event
-    from .prepare import Prepared
+    from .prepare import EvaluationSet, Prepared
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class Gathered:
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
     machines: tuple[MachineRecord, ...] = ()
     excerpts: list[ExcerptRecord] = field(default_factory=list)
+    tipping: list[TippingRecord] = field(default_factory=list)
+    generations: list[GenerationRecord] = field(default_factory=list)
     peak_memory_bytes: int = 0
     problem: EnvironmentProblem | None = None
 
@@ -142,44 +148,61 @@ def stage_label(stage: Stage) -> str:
 
 
 def forward_nodes(
-    run: Run, prepared: Prepared, wanted: Sequence[Node]
+    run: Run, prepared: Prepared, text: EvaluationSet, wanted: Sequence[Node]
 ) -> tuple[dict[str, Behaviour], dict[str, float], dict[str, str]]:
     """Hidden states, seconds and failures of the nodes, by key."""
     behaviours: dict[str, Behaviour] = {}
     seconds: dict[str, float] = {}
     failures: dict[str, str] = {}
     for node in wanted:
-        run.notify(NodeStarted(label(node)))
+        run.notify(NodeStarted(label(node) + on_text(prepared, text)))
         started = time.monotonic()
         try:
-            behaviours[node.key] = nodes.run_node(run.loaded.spec, prepared, node, run.folder)
+            behaviours[node.key] = nodes.run_node(run.loaded.spec, prepared, node, text, run.folder)
         except Exception as problem:  # the one place where a node's failure becomes data
             failures[node.key] = reason_of(problem)
         seconds[node.key] = time.monotonic() - started
     return behaviours, seconds, failures
 
 
+def on_text(prepared: Prepared, text: EvaluationSet) -> str:
+    """ " on wikitext-2" where there are several texts."""
+    return f" on {text.name}" if len(prepared.evaluation) > 1 else ""
+
+
 def run_nodes(run: Run, prepared: Prepared, wanted: Sequence[Node]) -> dict[str, NodeResult]:
+    """Behaviour of every wanted node on every text; only one text's hidden states exist at a time."""
+    nodes.share_passes(run.loaded.spec, prepared, wanted, run.folder, run.notify)
+    results = {node.key: NodeResult() for node in wanted}
+    for text in prepared.evaluation if nodes.behaviour_families(run.loaded.spec) else ():
+        whole = [node for node in wanted if not results[node.key].failure]
+        for key, found in run_nodes_on(run, prepared, text, whole).items():
+            results[key] += found
+    return results
+
+
+def run_nodes_on(run: Run, prepared: Prepared, text: EvaluationSet, wanted: Sequence[Node]) -> dict[str, NodeResult]:
     """Behaviour of every wanted node: from the folder, or measured now in one closing pass. Without dense, none."""
     spec, results = run.loaded.spec, {}
     for node in wanted if not run.options.force else ():
-        found = nodes.cached(run.folder, nodes.behaviour_key(spec, prepared, node))
+        found = nodes.cached(run.folder, nodes.behaviour_key(spec, prepared, node, text))
         if found is not None:
             results[node.key] = found
     missing = [node for node in wanted if node.key not in results]
-    nodes.share_passes(spec, prepared, missing, run.folder, run.notify)
-    if not missing or not nodes.behaviour_families(spec):
-        return results | {node.key: NodeResult() for node in missing}
+    if not missing:
+        return results
     dense = Node(node_key(spec, prepared.model, ()), prepared.model.name)
     todo = [dense, *(node for node in missing if node.stages)]
-    behaviours, seconds, failures = forward_nodes(run, prepared, todo)
+    behaviours, seconds, failures = forward_nodes(run, prepared, text, todo)
     if dense.key in failures:
         failures |= {node.key: f"dense failed: {failures[dense.key]}" for node in missing if node.stages}
     measured = [node for node in missing if node.key not in failures]
     if measured:
-        run.notify(NodeStarted("behaviour of all nodes"))
-        results |= nodes.measure_all(spec, prepared, measured, behaviours, behaviours[dense.key], seconds, run.folder)
-    nodes.forget_hidden(spec, prepared, todo, run.folder)
+        run.notify(NodeStarted("behaviour of all nodes" + on_text(prepared, text)))
+        results |= nodes.measure_all(
+            spec, prepared, text, measured, behaviours, behaviours[dense.key], seconds, run.folder
+        )
+    nodes.forget_hidden(spec, prepared, text, todo, run.folder)
     return results | {key: NodeResult(failure=reason) for key, reason in failures.items()}
 
 
@@ -248,9 +271,11 @@ def run_cells(run: Run, prepared: Prepared, planned: Sequence[Cell], gathered: G
     failed = {key for key, result in results.items() if result.failure}
     pruned = [node for node in nodes_of(tuple(cells)) if node.stages and node.key not in failed]
     scan_blocks(run, prepared, cells, results, gathered)
+    generate(run, prepared, pruned, results, gathered)
     made = node_records(run.loaded.spec, prepared, pruned, run.folder)
     gathered.nodes += made.values()
     gathered.overlaps += overlaps(run.loaded.spec, prepared, pruned, run.folder)
+    gathered.tipping += tipping_points(run.loaded.spec, prepared, pruned, made, run.folder)
     peaks = [peak_bytes() or 0, *(each.peak_memory_bytes or 0 for each in made.values())]
     gathered.peak_memory_bytes = max(gathered.peak_memory_bytes, *peaks)
     anchor = next(cell.id for cell in cells if cell.is_reference)
@@ -280,6 +305,25 @@ def scan_blocks(
             known = results[cell.node.key]
             values = registry.get("metrics", "sensitivity").measure(found)
             results[cell.node.key] = replace(known, measurements=(*known.measurements, *values))
+
+
+def generate(
+    run: Run, prepared: Prepared, pruned: Sequence[Node], results: dict[str, NodeResult], gathered: Gathered
+) -> None:
+    """Greedy continuations of dense and of every pruned state, if the spec wants them."""
+    spec = run.loaded.spec
+    if "generation" not in spec.metrics.use:
+        return
+    run.notify(NodeStarted("greedy continuations"))
+    dense = Node(node_key(spec, prepared.model, ()), prepared.model.name)
+    found = generations(spec, prepared, dense, pruned, run.folder)
+    gathered.generations += found
+    family = registry.get("metrics", "generation")
+    for key, known in results.items():
+        same = [each.same for record in found for each in record.continuations if each.node == key]
+        if same:
+            values = family.measure(same, {"corpus": prepared.evaluation[0].name})
+            results[key] = replace(known, measurements=(*known.measurements, *values))
 
 
 def run_model(run: Run, model: Model, planned: Sequence[Cell], gathered: Gathered) -> None:
@@ -402,6 +446,8 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         sensitivity=tuple(gathered.sensitivity),
         machines=gathered.machines,
         excerpts=tuple(gathered.excerpts),
+        tipping=tuple(gathered.tipping),
+        generations=tuple(gathered.generations),
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
         registration=registered,
         alerts=tuple(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..windows import Windows
 
 LEVEL = "behaviour"
+WINDOWED = ("nll", "nll_of_dense")
+"""What the columns of `per_token` are called where their mean over each window is kept."""
 INFO = Info(
     name="perplexity",
     summary="exponential of the mean negative log-likelihood per token; its ratio to dense; bits per byte",
@@ -63,7 +65,11 @@ def per_token(scores: Scores) -> Tensor:
 
     target = scores.target_T[:, None]
     return -torch.cat(
-        [scores.log_probability_TV.gather(1, target), scores.dense.log_probability_TV.gather(1, target)], dim=1
+        [
+            scores.variant.log_probability_TV.gather(1, target),
+            scores.dense.log_probability_TV.gather(1, target),
+        ],
+        dim=1,
     )
 
 

@@ -40,6 +40,7 @@ SECTIONS = (
     discussion.section,
     reproduce.section,
     appendix.derivation,
+    appendix.greedy,
     appendix.listings,
 )
 """The paper, in order."""
@@ -85,7 +86,8 @@ def build(results: Results) -> ReportModel:
 
     shown = replicates.pooled(results)
     drawings = draw_all(shown)
-    sections = tuple(_labelled_once(shown, write(shown, drawings)) for write in SECTIONS)
+    written = (write(shown, drawings) for write in SECTIONS)
+    sections = tuple(_labelled_once(shown, each) for each in written if not (each.appendix and each.empty))
     glance, abstract = summary.at_a_glance(shown), summary.abstract(shown)
     numbering = document.number(sections, (abstract,), images.inline)
     references = tuple(map(cite.reference, numbering.citations))

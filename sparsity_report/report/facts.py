@@ -38,6 +38,40 @@ def cells_of(results: Results, model: ModelRecord) -> tuple[CellRecord, ...]:
     return tuple(cell for cell in results.cells if cell.variant.model == model.id)
 
 
+def texts(results: Results) -> tuple[str, ...]:
+    """Names of the evaluation texts that behaviour was measured on, in order."""
+    found = (
+        str(each.conditions["corpus"])
+        for cell in results.cells
+        for each in cell.metrics
+        if each.kind == "measured" and "corpus" in each.conditions
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def mixed(results: Results, model: ModelRecord, corpus: str) -> tuple[str, ...]:
+    """
+    The protocols of a model's numbers on a text where there are several: such numbers do not stand in one chart.
+
+    Empty where one protocol, or none, is recorded.
+    """
+    own = [each for each in results.data if each.role == "evaluation" and each.model == model.id]
+    found = tuple(dict.fromkeys(each.protocol for each in own if each.called == corpus))
+    return found if len(found) > 1 else ()
+
+
+def mixed_note(results: Results, metric: str) -> str:
+    """A sentence about what is left out because its protocols are mixed; "" where nothing is."""
+    lost = [
+        f"{model.id} on {corpus} ({'; '.join(found)})"
+        for model in results.models
+        for corpus in texts(results)
+        if any(cell.find(metric, corpus=corpus) for cell in cells_of(results, model))
+        and (found := mixed(results, model, corpus))
+    ]
+    return f" Left out, because protocols are mixed: {', '.join(lost)}." if lost else ""
+
+
 def executed(cell: CellRecord) -> bool:
     """Whether the variant ran: its numbers may still not be finite."""
     return cell.status in ("ok", "diverged")

@@ -67,6 +67,17 @@ EQUATIONS = {
         "bits per byte are the negative sum of the binary logarithms of the probabilities of the tokens that follow, "
         "over the number of bytes of the text",
     ),
+    "jensen_shannon": Equation(
+        r"\mathrm{JS} \;=\; \dfrac{1}{2}\, \mathrm{KL}(p^{(d)} \,\Vert\, m) + "
+        r"\dfrac{1}{2}\, \mathrm{KL}(p^{(v)} \,\Vert\, m), \qquad m \;=\; \dfrac{p^{(d)} + p^{(v)}}{2}",
+        "the Jensen–Shannon divergence is half the divergence of the dense distribution from the mean of both plus "
+        "half that of the variant’s from it",
+    ),
+    "overlap_top5": Equation(
+        r"O_5 \;=\; \dfrac{1}{5\,n}\; \sum_{t=1}^{n}\; |\, K_t^{(d)} \cap K_t^{(v)} \,|",
+        "the overlap of five is the mean over positions of the number of tokens that are among the first five of both, "
+        "over five",
+    ),
     "softmax": Equation(
         r"p_t(k) \;=\; \dfrac{\exp\, \ell_{tk}}{\Sigma_{j=1}^{V}\; \exp\, \ell_{tj}}",
         "the probability of token k at position t is the exponential of its logit over the sum of those of all logits",

@@ -134,7 +134,7 @@ def comparison(results: Results) -> tuple[Table, ...]:
     tables = []
     for model in results.models:
         for corpus in corpora(results):
-            found = standings(results, model, corpus)
+            found = {} if facts.mixed(results, model, corpus) else standings(results, model, corpus)
             every = dict.fromkeys(at for own in found.values() for at in own)
             cells = {at: [own[at].cell for own in found.values() if at in own] for at in every}
             # What only one method did in units is no comparison.
@@ -197,7 +197,7 @@ def _comparison_notes(
     ratio = "the ratio to dense, from the same windows in pairs, with " if any(each.ratio for each in every) else ""
     spread = ", or of several seeds (the value is their mean) smallest–largest" if several else ""
     protocols = protocol_notes(results)
-    own = [note for note in protocols if len(results.models) == 1 or f"of {plain(model.id)}:" in note]
+    own = [note for note in protocols if len(results.models) == 1 or f"of {plain(model.id)}" in note]
     return (
         *names.labels_note(results),
         *own,

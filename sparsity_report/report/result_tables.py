@@ -17,26 +17,23 @@ if TYPE_CHECKING:
 PHASES = ("prefill", "decode")
 
 
-def corpora(results: Results) -> tuple[str, ...]:
-    """Evaluation corpora that behaviour was measured on, in order."""
-    found = (
-        str(each.conditions["corpus"])
-        for cell in results.cells
-        for each in cell.metrics
-        if each.kind == "measured" and "corpus" in each.conditions
-    )
-    return tuple(dict.fromkeys(found))
+corpora = facts.texts
 
 
 def protocol_notes(results: Results) -> tuple[str, ...]:
     """The protocol behind perplexity and agreement, once for each text and model."""
     several = len(results.models) > 1
     return tuple(
-        f"Behaviour{f' of {plain(each.model)}' if several else ''}: protocol {plain(each.protocol)}, "
+        f"Behaviour{f' of {plain(each.model)}' if several else ''}{_on(results, each.called)}: "
+        f"protocol {plain(each.protocol)}, "
         f"n = {numbers.count(each.predicted_tokens)} predicted tokens in {numbers.count(each.windows)} windows."
         for each in results.data
         if each.role == "evaluation"
     )
+
+
+def _on(results: Results, text: str) -> str:
+    return f" on {plain(text)}" if len(corpora(results)) > 1 else ""
 
 
 def seeds_notes(results: Results) -> tuple[str, ...]:
@@ -141,6 +138,8 @@ def headline(results: Results) -> Table:
         "over the whole model; 95 % intervals in brackets."
     )
     notes = [*names.labels_note(results), *protocol_notes(results)]
+    if len(corpora(results)) > 1:
+        notes.append(f"Top-1 and perplexity are those on {plain(corpora(results)[0])}, the first text.")
     if facts.timing_points(results):
         notes.append(
             f"Latency: medians at {point_text(point)}; speed-up is dense time over the variant's, and “no difference” "

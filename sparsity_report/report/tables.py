@@ -130,7 +130,7 @@ def data(results: Results) -> Table:
     groups = texts(results)
     every = [group[0] for group in groups]
     several = len({each.model for each in every}) > 1
-    heads = [f"{each.role}, {plain(each.corpus)}" + (f", {plain(each.model)}" if several else "") for each in every]
+    heads = [f"{each.role}, {plain(each.short)}" + (f", {plain(each.model)}" if several else "") for each in every]
     seeds = [", ".join(str(each.seed) for each in group if each.seed is not None) for group in groups]
     lines = [
         ("Protocol", [plain(each.protocol) for each in every]),

@@ -83,13 +83,22 @@ def keyed(cell: CellRecord) -> dict[Key, Measurement]:
     return {(each.metric, tuple(sorted(each.conditions.items()))): each for each in cell.metrics}
 
 
-def texts(results: Results, model: str) -> set[tuple[str, ...]]:
-    """Fingerprints of what a model was evaluated on: two values are only comparable on the same tokens."""
-    return {
-        (each.corpus, each.protocol, each.token_ids_sha256, str(each.predicted_tokens))
-        for each in results.data
-        if each.role == "evaluation" and each.model == model
-    }
+def texts(results: Results, model: str) -> dict[str, set[tuple[str, ...]]]:
+    """
+    Fingerprints of what a model was evaluated on, by the text's name: two values are only comparable on the same
+    tokens, cut by the same protocol.
+    """
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for each in results.data:
+        if each.role == "evaluation" and each.model == model:
+            fingerprint = (each.corpus, each.protocol, each.token_ids_sha256, str(each.predicted_tokens))
+            found.setdefault(each.called, set()).add(fingerprint)
+    return found
+
+
+def other_texts(old: dict[str, set[tuple[str, ...]]], new: dict[str, set[tuple[str, ...]]]) -> frozenset[str]:
+    """The texts that the runs did not cut alike, or that one of them cut by more than one protocol."""
+    return frozenset(name for name in old | new if old.get(name) != new.get(name) or len(old[name]) > 1)
 
 
 def direction(old: Measurement, new: Measurement) -> Verdict:
@@ -114,10 +123,10 @@ def judge_timing(old: Measurement, new: Measurement, same_machine: bool, floor: 
 
 
 def judge(
-    old: Measurement, new: Measurement, *, same_machine: bool, same_text: bool, floor: float
+    old: Measurement, new: Measurement, *, same_machine: bool, other_texts: frozenset[str], floor: float
 ) -> tuple[Verdict, str]:
     """The verdict on one number, and why it could not be compared. `floor` is the noise of a timing."""
-    if "corpus" in new.conditions and not same_text:
+    if new.conditions.get("corpus") in other_texts:  # texts that are not cut alike in both
         return "not_comparable", "evaluated on other text or by another protocol"
     if new.metric in ROUNDING:
         return "not_comparable", "rounding itself; the checks judge it"
@@ -140,7 +149,7 @@ def compare_cells(
     new: CellRecord,
     *,
     same_machine: bool,
-    same_text: bool,
+    other_texts: frozenset[str],
     floor: Callable[[Measurement, Measurement], float],
 ) -> Iterator[Difference]:
     """Status first, then every number of either run."""
@@ -155,7 +164,7 @@ def compare_cells(
         conditions = dict(key[1])
         if ours is not None and theirs is not None:
             verdict, why = judge(
-                ours, theirs, same_machine=same_machine, same_text=same_text, floor=floor(ours, theirs)
+                ours, theirs, same_machine=same_machine, other_texts=other_texts, floor=floor(ours, theirs)
             )
             yield Difference(new.id, key[0], conditions, ours.value, theirs.value, theirs.noise, verdict, why)
         elif ours is not None:
@@ -176,7 +185,7 @@ def compare(old: Results, new: Results) -> Comparison:
             before[name],
             after[name],
             same_machine=bool(print_old) and print_old == print_new,
-            same_text=texts(old, model) == texts(new, model),
+            other_texts=other_texts(texts(old, model), texts(new, model)),
             floor=lambda one, other: max(floor_behind(old, one), floor_behind(new, other)),
         )
     return Comparison(

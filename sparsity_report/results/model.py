@@ -278,12 +278,55 @@ class ExcerptRecord(Record):
     tokens: int = 0
 
 
+class TippingRecord(Record):
+    """
+    Where a series of states that differ in their sparsity only leaves dense's behaviour; see `results/stability.py`.
+
+    `level` of the metric: a perplexity this many times dense's, or an agreement this low. `value` is the sparsity of
+    the target there, null where the series does not reach the level; `low` and `high` are its 95 % interval, each null
+    where the resamples do not reach it.
+    """
+
+    model: str
+    corpus: str
+    metric: Literal["perplexity_ratio", "agreement_top1"]
+    level: float
+    nodes: tuple[str, ...]
+    """Keys of the states, by rising sparsity; one that is not finite ends the series."""
+    sparsity: tuple[float, ...]
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    windows: int = 0
+
+
+class Continuation(Record):
+    """What a state wrote to a prompt: `shared` is the text of the `same` first tokens that dense wrote too."""
+
+    node: str
+    same: int
+    shared: str = ""
+    other: str = ""
+
+
+class GenerationRecord(Record):
+    """Greedy continuations of one prompt, `tokens` long, dense first."""
+
+    model: str
+    corpus: str
+    prompt: str
+    tokens: int
+    continuations: tuple[Continuation, ...]
+
+
 class DataRecord(Record):
     """A text as it was used. `protocol` is the tag that two perplexities must share to be compared."""
 
     role: Literal["evaluation", "calibration"]
     corpus: str
     source: str
+    name: str = ""
+    """What numbers measured on it have as their condition `corpus`; by default the source."""
     model: str
     """Token ids depend on the model's tokenizer."""
     protocol: str
@@ -302,6 +345,16 @@ class DataRecord(Record):
     seed: int | None = None
     curation: dict[str, int] = {}
     """Paragraphs before and after curation, and how many each filter dropped."""
+
+    @property
+    def called(self) -> str:
+        """The condition `corpus` of what was measured on it."""
+        return self.name or self.source
+
+    @property
+    def short(self) -> str:
+        """The name that the spec gives it, else the kind of corpus."""
+        return self.name if self.name != self.source and self.name else self.corpus
 
 
 class Author(Record):
@@ -490,6 +543,8 @@ class Results(Record):
     machines: tuple[MachineRecord, ...] = ()
     """Those that the cells' modelled numbers are for."""
     excerpts: tuple[ExcerptRecord, ...] = ()
+    tipping: tuple[TippingRecord, ...] = ()
+    generations: tuple[GenerationRecord, ...] = ()
     checks: tuple[CheckRecord, ...] = ()
     registration: RegistrationRecord | None = None
     alerts: tuple[Alert, ...] = ()

@@ -246,13 +246,29 @@ def instead(what: str, ours: object, theirs: object) -> Iterator[str]:
 def differences(figure: Published, cell: CellRecord, model: ModelRecord, data: Iterable[DataRecord]) -> tuple[str, ...]:
     """Everything in which a cell that the figure concerns was made or measured otherwise."""
     own = [each for each in data if each.model == model.id]
-    found = [*measured_otherwise(figure, next((each for each in own if each.role == "evaluation"), None))]
+    found = [*measured_otherwise(figure, text_of(figure, model, own))]
     stage = pruning(cell)
     if stage is not None:
         found += pruned_otherwise(figure, stage, model)
         if figure.method not in WITHOUT_DATA:
             found += calibrated_otherwise(figure, stage, [each for each in own if each.role == "calibration"])
     return tuple(found)
+
+
+def text_of(figure: Published, model: ModelRecord, data: Iterable[DataRecord]) -> DataRecord | None:
+    """Of a model's evaluation texts the one that is nearest to the figure's protocol."""
+    own = [each for each in data if each.role == "evaluation" and each.model == model.id]
+    return min(own, key=lambda each: len([*measured_otherwise(figure, each)]), default=None)
+
+
+def value_of(figure: Published, cell: CellRecord, results: Results) -> float | None:
+    """The cell's number, on the text that the figure is compared on where there are several."""
+    model = next(each for each in results.models if each.id == cell.variant.model)
+    texts = [each for each in results.data if each.role == "evaluation" and each.model == model.id]
+    nearest = text_of(figure, model, texts)
+    if nearest is None or len(texts) < 2:
+        return cell.value(figure.metric)
+    return cell.value(figure.metric, corpus=nearest.called)
 
 
 def measured_otherwise(figure: Published, text: DataRecord | None) -> Iterator[str]:
@@ -342,7 +358,7 @@ def matches(results: Results) -> tuple[CheckRecord, ...]:
     for figure, cell, differs in concerned(results):
         if not differs and (cell.status != "ok" or cell.find(figure.metric) is not None):
             found.setdefault(figure, []).append(cell)
-    return tuple(check(figure, cells) for figure, cells in found.items())
+    return tuple(check(figure, cells, results) for figure, cells in found.items())
 
 
 def near(results: Results) -> tuple[Near, ...]:
@@ -358,11 +374,11 @@ def near(results: Results) -> tuple[Near, ...]:
     )
 
 
-def judge(figure: Published, cell: CellRecord) -> tuple[Verdict, str]:
+def judge(figure: Published, cell: CellRecord, results: Results) -> tuple[Verdict, str]:
     """The verdict on one cell, and what was observed. Both evaluated the same tokens, so no interval is needed."""
     if cell.status in ("failed", "not_executed"):
         return "cannot_check", f"{cell.id}: {cell.status.replace('_', ' ')}"
-    value = cell.value(figure.metric)
+    value = value_of(figure, cell, results)
     if value is None:
         return "cannot_check", f"{figure.metric} is not finite"
     low, high = figure.bounds
@@ -371,10 +387,10 @@ def judge(figure: Published, cell: CellRecord) -> tuple[Verdict, str]:
     return verdict, f"{number(value, '1')} ({off:+.1f} %)".replace("(-", "(−")
 
 
-def check(figure: Published, cells: Iterable[CellRecord]) -> CheckRecord:
+def check(figure: Published, cells: Iterable[CellRecord], results: Results) -> CheckRecord:
     """Published beside observed."""
     cells = tuple(cells)
-    judged = [judge(figure, cell) for cell in cells]
+    judged = [judge(figure, cell, results) for cell in cells]
     low, high = (number(bound, "1") for bound in figure.bounds)
     printed = str(figure.value).lower().replace("e+", "e")
     doubt = f" ({figure.doubt})" if figure.doubt else ""

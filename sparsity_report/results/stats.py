@@ -102,3 +102,28 @@ def bootstrap_shares(parts: Sequence[NDArray[np.float64]]) -> list[tuple[float, 
     )
     low, high = (np.asarray(bound) for bound in (result.confidence_interval.low, result.confidence_interval.high))
     return [(float(values[k]), (float(low[k]), float(high[k]))) for k in range(len(parts))]
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson, 1927)."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, count).proportion_ci(method="wilson")
+    return (float(interval.low), float(interval.high))
+
+
+def resampled_sums(tables_N: NDArray[np.float64]) -> NDArray[np.float64]:
+    """
+    (RESAMPLES, …): sums over the first axis of N rows drawn with replacement; all columns are of the same draw.
+
+    For statistics of several quantities of the same windows: a ratio, a crossing, an error over bins.
+    """
+    count = len(tables_N)
+    draws = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    return (draws.astype(np.float64) @ tables_N.reshape(count, -1)).reshape(RESAMPLES, *tables_N.shape[1:])
+
+
+def interval_of(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """The 95 % percentile interval of resampled values."""
+    low, high = np.percentile(resampled, (2.5, 97.5))
+    return (float(low), float(high))

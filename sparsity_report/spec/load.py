@@ -222,7 +222,7 @@ def counted_from_here(loc: Loc, value: Any) -> Any:
         return [counted_from_here((*loc, number), each) for number, each in enumerate(value)]
     if not isinstance(value, str):
         return value
-    if loc == ("data", "evaluation", "source"):
+    if loc[:2] == ("data", "evaluation") and loc[-1] == "source":
         corpus, colon, argument = value.partition(":")
         return f"text:{absolute(argument)}" if corpus == "text" and colon else value
     is_model = loc[:1] == ("model",) and loc[2:] == ("source",) and is_path(value)

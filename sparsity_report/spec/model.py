@@ -113,15 +113,21 @@ class Target(Table):
 
 
 class Evaluation(Table):
-    """Text on which behaviour is measured, cut into windows of `length` tokens without overlap."""
+    """A text on which behaviour is measured, cut into windows of `length` tokens without overlap."""
 
     source: str
+    id: str = Field(default="", pattern=NAME)
+    """What the text is called in tables and in `conditions = { corpus = "…" }`; by default its source."""
     split: str = ""
     windows: Positive | None = None
     """At most this many windows, from the start; by default all."""
     length: Positive | Literal["max"] = "max"
     bos: Literal["auto", "none"] = "auto"
     """"auto": one BOS token before the whole text where the tokenizer has one by its own policy."""
+
+    @property
+    def name(self) -> str:
+        return self.id or self.source
 
 
 class Curation(Table):
@@ -162,7 +168,8 @@ class CalibrationOverride(Table):
 
 
 class Data(Table):
-    evaluation: Evaluation
+    evaluation: OneOrMany[Evaluation]
+    """One text, or several side by side: behaviour is measured on each."""
     calibration: Calibration | None = None
 
 
@@ -250,6 +257,23 @@ class Tasks(Table):
     batch: Positive = 8
 
 
+class Stability(Table):
+    """Where behaviour counts as left: the tipping points of methods with several sparsities."""
+
+    perplexity: Real = Field(default=1.1, gt=1)
+    """So many times dense's."""
+    agreement: Real = Field(default=0.9, gt=0, lt=1)
+    """Top-1 agreement below this."""
+
+
+class Generation(Table):
+    """Greedy continuations of `metrics.use = ["generation"]`: prompts from the first evaluation text, tokens."""
+
+    prompts: Positive = 4
+    prompt: Positive = 32
+    tokens: Positive = 48
+
+
 class Metrics(Table):
     use: tuple[str, ...] = (
         *("storage", "sparsity", "flops", "agreement", "divergence", "perplexity"),
@@ -258,6 +282,8 @@ class Metrics(Table):
     latency: Latency = Latency()
     sensitivity: Sensitivity = Sensitivity()
     tasks: Tasks = Tasks()
+    stability: Stability = Stability()
+    generation: Generation = Generation()
 
 
 class Hardware(Table):

@@ -66,6 +66,8 @@ def duplicates(spec: Spec) -> Iterator[Finding]:
             yield Finding(("variant", number, "id"), "'dense' names the reference, which every study has")
     numbered = enumerate(variant_names(spec))
     yield from repeated((name, ("variant", number, "id")) for number, name in numbered)
+    texts = enumerate(spec.data.evaluation)
+    yield from repeated((text.name, ("data", "evaluation", number, "id")) for number, text in texts)
 
 
 def variant_names(spec: Spec) -> tuple[str, ...]:
@@ -125,14 +127,15 @@ def missing_calibration(why: str) -> Finding:
 
 def texts(spec: Spec) -> Iterator[Finding]:
     """Every corpus that the spec names."""
-    evaluation, calibration = spec.data.evaluation, spec.data.calibration
-    yield from corpus(evaluation.source, evaluation.split, ("data", "evaluation"))
+    calibration = spec.data.calibration
+    for number, each in enumerate(spec.data.evaluation):
+        yield from corpus(each.source, each.split, ("data", "evaluation", number))
     for number, source in enumerate(calibration.source if calibration else ()):
         yield from corpus(source, calibration.split if calibration else "", ("data", "calibration"), number)
-    for place, each in enumerate(spec.variant):
-        if each.calibration is not None and each.calibration.source is not None:
-            split = each.calibration.split or (calibration.split if calibration else "")
-            for number, source in enumerate(each.calibration.source):
+    for place, variant in enumerate(spec.variant):
+        if variant.calibration is not None and variant.calibration.source is not None:
+            split = variant.calibration.split or (calibration.split if calibration else "")
+            for number, source in enumerate(variant.calibration.source):
                 yield from corpus(source, split, ("variant", place, "calibration"), number)
 
 
@@ -342,6 +345,7 @@ def expectation(spec: Spec, expect: Expect, loc: Loc) -> Iterator[Finding]:
     elif expect.metric in known and known[expect.metric] not in spec.metrics.use:
         family = known[expect.metric]
         yield Finding((*loc, "metric"), f"{expect.metric!r} will not be measured", f"add {family!r} to metrics.use")
+    yield from on_which_text(spec, expect, (*loc, "conditions"))
     yield from ordered(expect, loc) if expect.order else limits(expect, loc)
     keys = selectable(spec)
     for key in expect.where:
@@ -389,6 +393,22 @@ def ordered(expect: Expect, loc: Loc) -> Iterator[Finding]:
     for key in ("relative_to", "between", "at_least", "at_most"):
         if getattr(expect, key) is not None:
             yield Finding((*loc, key), "stands beside order, which is a comparison itself", f"leave out {key}")
+
+
+def on_which_text(spec: Spec, expect: Expect, loc: Loc) -> Iterator[Finding]:
+    """Behaviour on several texts is several numbers: an expectation says which of them it is about."""
+    names = [text.name for text in spec.data.evaluation]
+    family = families().get(expect.metric, "")
+    if not family or registry.get("metrics", family).LEVEL != "behaviour":
+        return
+    if "corpus" not in expect.conditions and len(names) > 1:
+        message = f"{expect.metric!r} is measured on {len(names)} texts: say on which"
+        yield Finding(loc, message, f'conditions = {{ corpus = "{names[0]}" }}')
+    elif expect.conditions.get("corpus", names[0]) not in names:
+        wanted = expect.conditions["corpus"]
+        yield Finding(
+            (*loc, "corpus"), f"{wanted!r} is no evaluation text of this study", f"it has: {', '.join(names)}"
+        )
 
 
 def limits(expect: Expect, loc: Loc) -> Iterator[Finding]:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from sparsity_report.results.model import CellRecord
 
 FIXTURES = Path(__file__).parents[1] / "results" / "fixtures"
-NAMES = ("course", "hardest", "every_cell_failed", "nan_perplexity", "csr_larger_everywhere", "calibrated", "projected")
+NAMES = (
+    *("course", "hardest", "every_cell_failed", "nan_perplexity", "csr_larger_everywhere"),
+    *("calibrated", "projected", "two_texts"),
+)
 
 
 @cache

@@ -39,6 +39,7 @@ from invented import (
     timed,
 )
 from invented_study import CALIBRATED_ENTRIES, CALIBRATED_QUANTITIES, ENTRIES, calibration_record, study
+from invented_texts import two_texts
 
 from sparsity_report.contracts import AttentionShape
 from sparsity_report.hardware import machines, project
@@ -527,7 +528,7 @@ def projected() -> Results:
     return made.model_copy(update={"models": (made.models[0].model_copy(update={"attention_shape": ATTENTION}),)})
 
 
-STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere, calibrated, projected)
+STUDIES = (course, hardest, every_cell_failed, nan_perplexity, csr_larger_everywhere, calibrated, projected, two_texts)
 
 
 def main(folder: Path) -> None:

@@ -9,7 +9,7 @@ from tiny_results import cell, perplexity, results, stored, timing
 
 from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, OK
 from sparsity_report.results.compare import FLOAT_TOLERANCE, Comparison, compare
-from sparsity_report.results.model import DataRecord, Measurement
+from sparsity_report.results.model import DataRecord, Measurement, Results
 
 
 def against(old: Measurement, new: Measurement, machines: tuple[str, str] = ("one", "one")) -> Comparison:
@@ -103,6 +103,32 @@ def test_values_on_other_text_are_not_compared() -> None:
     )
 
     assert verdict(compare(old, new)) == "not_comparable"
+
+
+def test_each_text_is_compared_by_its_own_protocol() -> None:
+    """One of two texts was cut otherwise: only its numbers are left alone."""
+
+    def run(second: str, value: float) -> Results:
+        texts = [DataRecord(**data("256")), DataRecord(**(data(second) | {"source": "ptb", "corpus": "ptb"}))]
+        on_ptb = perplexity(value).model_copy(update={"conditions": {"corpus": "ptb"}})
+        return results(cell("dense", perplexity(20.0), on_ptb), data=texts)
+
+    found = {
+        each.conditions["corpus"]: each.verdict
+        for each in compare(run("256", 40.0), run("512", 30.0)).differences
+        if each.metric == "perplexity"
+    }
+
+    assert found == {"embedded": "same", "ptb": "not_comparable"}
+    alike = compare(run("256", 40.0), run("256", 41.0))
+    assert [(each.conditions, each.verdict) for each in alike.changes] == [({"corpus": "ptb"}, "worse")]
+
+
+def test_a_text_that_one_run_cut_by_two_protocols_is_not_compared() -> None:
+    """T64: which of the two a number belongs to is not known."""
+    both = results(cell("dense", perplexity(20.0)), data=[DataRecord(**data(each)) for each in ("256", "512")])
+
+    assert verdict(compare(both, both)) == "not_comparable"
 
 
 def test_a_cell_that_fails_now_is_worse() -> None:

@@ -39,6 +39,7 @@ def test_the_studies_are_there():
         "csr_larger_everywhere",
         "calibrated",
         "projected",
+        "two_texts",
     }
     assert names == expected
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tiny_published import C4, CALIBRATED, HEAD, LINEARS, SEEN, cell, study
+import tiny_results
+from tiny_published import C4, CALIBRATED, EVALUATION, HEAD, LINEARS, SEEN, cell, study
 
 from sparsity_report.report.cite import references
 from sparsity_report.results import published
@@ -295,3 +296,19 @@ def test_a_study_without_perplexities_and_a_rehearsal_have_no_checks() -> None:
 
     assert published.matches(study(without)) == ()
     assert published.matches(study(magnitude(193.0)).model_copy(update={"quick": True})) == ()
+
+
+def test_of_several_texts_the_figures_own_is_compared() -> None:
+    """Perplexity on another text beside it neither hides the figure nor is taken for it."""
+    on = [
+        tiny_results.perplexity(value).model_copy(update={"conditions": {"corpus": corpus}})
+        for corpus, value in (("ptb", 900.0), ("wikitext-2", 193.0))
+    ]
+    found = study(magnitude(0.0).model_copy(update={"metrics": tuple(on)}))
+    other = EVALUATION.model_copy(update={"corpus": "ptb", "source": "ptb", "protocol": "ptb (test), 40 × 2048 tokens"})
+    both = found.model_copy(update={"data": (other, *found.data)})
+
+    assert published.matches(both)
+    assert [each.observed for each in published.matches(both)] == [
+        each.observed for each in published.matches(study(magnitude(193.0)))
+    ]

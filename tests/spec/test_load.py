@@ -113,7 +113,7 @@ def test_a_text_given_by_set_counts_from_the_current_directory(
 
     loaded = load_spec(file, overrides=[override])
 
-    assert loaded.spec.data.evaluation.source == found.format(here=tmp_path / "elsewhere")
+    assert loaded.spec.data.evaluation[0].source == found.format(here=tmp_path / "elsewhere")
     assert loaded.overrides == (override,)
 
 
@@ -144,7 +144,7 @@ def test_where_the_spec_lies_here_its_paths_stay_as_they_are(file: Path, monkeyp
 
     loaded = load_spec(file, overrides=["data.evaluation.source=text:mine.txt"])
 
-    assert loaded.spec.data.evaluation.source == "text:mine.txt"
+    assert loaded.spec.data.evaluation[0].source == "text:mine.txt"
 
 
 def test_paths_of_a_shipped_spec_count_from_the_current_directory(
@@ -154,7 +154,7 @@ def test_paths_of_a_shipped_spec_count_from_the_current_directory(
 
     loaded = load_spec(spec_file("quickstart"), overrides=["data.evaluation.source=text:mine.txt"])
 
-    assert loaded.spec.data.evaluation.source == "text:mine.txt"
+    assert loaded.spec.data.evaluation[0].source == "text:mine.txt"
     assert loaded.folder.resolve() == tmp_path.resolve()
 
 

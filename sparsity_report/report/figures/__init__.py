@@ -15,6 +15,7 @@ def draw_all(results: Results) -> dict[str, Drawing]:
         allocation,
         block_diagram,
         break_even,
+        flips,
         flops_by_group,
         group_sparsity,
         headline,
@@ -24,6 +25,7 @@ def draw_all(results: Results) -> dict[str, Drawing]:
         mask_overlap,
         parameter_fraction,
         quality_sparsity,
+        reliability,
         roofline,
         sensitivity,
         speed_vs_flops,
@@ -33,8 +35,8 @@ def draw_all(results: Results) -> dict[str, Drawing]:
     )
 
     order = (
-        block_diagram, headline, quality_sparsity, sensitivity, parameter_fraction, group_sparsity, allocation,
-        layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components, break_even, latency,
+        block_diagram, headline, quality_sparsity, flips, reliability, sensitivity, parameter_fraction, group_sparsity,
+        allocation, layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components, break_even, latency,
         speed_vs_flops, time_shares, waterfall, roofline,
     )  # fmt: skip
     drawings = (figure.draw(results) for figure in order)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from ...results.model import CellRecord, Measurement, ModelRecord, Results
+    from ...results.model import CellRecord, Measurement, ModelRecord, Results, TippingRecord
 
 PANELS = (("perplexity", "Perplexity"), ("agreement_top1", "Top-1 agreement (%)"))
 TOP = 0.97
@@ -42,6 +42,7 @@ class Row:
     corpus: str
     dense: float | None
     cells: list[CellRecord]
+    tipping: tuple[TippingRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def _rows(results: Results) -> list[Row]:
         for corpus in _corpora(results, model):
             measured = [each for each in pruned if any(_measured(each, metric, corpus) for metric, _ in PANELS)]
             dense = None if reference is None else _measured(reference, "perplexity", corpus)
-            if measured:
-                rows.append(Row(model, corpus, None if dense is None else dense.value, measured))
+            if measured and not facts.mixed(results, model, corpus):
+                own = tuple(each for each in results.tipping if (each.model, each.corpus) == (model.id, corpus))
+                rows.append(Row(model, corpus, None if dense is None else dense.value, measured, own))
     return rows
 
 
@@ -215,16 +217,35 @@ def _sweeps(axes: Axes, row: Row, metric: str, looks: dict[str, Look], naming: N
     """Lines against sparsity, each with its name at its end."""
     series = {name: cells for name, cells in _series(row, naming).items() if not facts.is_nm(cells[0])}
     places = [100 * _sparsity(cell) for cells in series.values() for cell in cells]
+    places += [100 * each.value for each in row.tipping if each.value is not None]
     axes.set_xlim(max(0, min(places) - 5), min(100, max(places) + 3))
     _limits(axes, row, metric)
     axes.grid(True)
     _dense_line(axes, row, metric, named=True)
+    _tipping_points(axes, row, metric, looks, naming)
     labels = []
     for name, cells in series.items():
         if end := _draw_series(axes, cells, metric, row.corpus, looks[name]):
             labels.append(style.Label(name, *end, looks[name].mark.colour))
     _name_diverged(axes, row, metric)
     style.end_labels(axes, labels, height_mm)
+
+
+def _tipping_points(axes: Axes, row: Row, metric: str, looks: dict[str, Look], naming: Names) -> None:
+    """The level that counts as left, and on it where each series passes it, with the interval."""
+    measured = "perplexity_ratio" if metric == "perplexity" else metric
+    for record in row.tipping:
+        cell = next((each for each in row.cells if each.node in record.nodes), None)
+        if record.metric != measured or cell is None or (metric == "perplexity" and row.dense is None):
+            continue
+        height = record.level * (row.dense or 0) if metric == "perplexity" else 100 * record.level
+        axes.axhline(height, color=style.MUTED, lw=0.5, ls=(0, (1, 2)), zorder=1.4)
+        if record.value is None:
+            continue
+        colour, x = looks[naming.series(cell)].mark.colour, 100 * record.value
+        low, high = (x if each is None else 100 * each for each in (record.low, record.high))
+        axes.hlines(height, low, high, color=colour, lw=1.6, zorder=2.4)
+        axes.plot([x], [height], "|", color=colour, ms=8, mew=1.4, zorder=2.5)
 
 
 def _nm_series(row: Row, naming: Names) -> dict[str, dict[str, CellRecord]]:
@@ -330,7 +351,7 @@ def _is_far(row: Row) -> bool:
     return bool(values) and max(values) > _highest(values, row.dense)
 
 
-def _caption(rows: list[Row], total: int) -> str:
+def _caption(rows: list[Row], total: int, mixed: str) -> str:
     found = [_measured(cell, metric, row.corpus) for row in rows for cell in row.cells for metric, _ in PANELS]
     counts = sorted({each.n for each in found if each is not None and each.n})
     tokens = f"n = {' and '.join(f'{n:,}' for n in counts)} predicted tokens" if counts else "n not recorded"
@@ -348,13 +369,19 @@ def _caption(rows: list[Row], total: int) -> str:
     patterns = " N:M patterns, which imply their sparsity, stand at the right." * any(
         facts.is_nm(cell) for row in rows for cell in row.cells
     )
+    tipping = (
+        " Dotted lines are the levels of the tipping points, upright strokes on them the tipping points with their "
+        f"95{NBSP}% bootstrap intervals over windows."
+        if any(row.tipping for row in rows)
+        else ""
+    )
     left_out = f" {len(rows)} of {total} pairs of model and text are shown." if len(rows) < total else ""
     return (
         f"Perplexity (logarithmic axis) and top-1 agreement with the dense model, both measured on "
         f"{corpora or 'one text'}, {tokens}; bars are 95{NBSP}% intervals"
         f"{', × marks a value that is not finite' * lost}"
         f"{f'; perplexities far beyond {HIGHEST} times dense are written at the upper edge' * far}."
-        f"{several}{patterns} {models_phrase(models)}{left_out}"
+        f"{several}{patterns}{tipping} {models_phrase(models)}{left_out}{mixed}"
     )
 
 
@@ -382,7 +409,7 @@ def draw(results: Results) -> Drawing | None:
         ),
         alt="Line charts of perplexity and top-1 agreement against sparsity. "
         + " ".join(_sentence(row, naming) for row in rows),
-        caption=_caption(rows, len(every)),
+        caption=_caption(rows, len(every), facts.mixed_note(results, "perplexity")),
         how_to_read="Lower is better for perplexity, higher for agreement; a good criterion stays near the dense model "
         "the longest. Colour and marker name the method, the dashes what it was told.",
         csv=csv_text((*header, "ci_low", "ci_high", "n", "seeds", "seed_min", "seed_max"), data),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import method_tables, result_tables, tables
+from .. import method_tables, result_tables, stability_tables, tables
 from ..document import Section
 from ..markup import formula, see
 from . import behaviour, setup
@@ -55,15 +55,32 @@ def derivation(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     return Section("app:argmax", "From logits to predicted tokens", blocks, appendix=True)
 
 
+def greedy(results: Results, drawings: Mapping[str, Drawing]) -> Section:
+    """What dense and pruned models write; empty where nothing was generated."""
+    found = stability_tables.continuations(results)
+    blocks = (
+        *paragraph(
+            "Prompts are beginnings of evaluation windows that lie evenly over the text; every model always takes its "
+            "most likely token. The text is a model’s, shown as it came."
+            if found
+            else ""
+        ),
+        *found,
+    )
+    return Section("app:greedy", "Greedy continuations", blocks, appendix=True)
+
+
 def listings(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """B: tables of one row a state, all cells, all matrices."""
     headline, states = result_tables.headline(results), result_tables.behaviour(results)
+    decided = stability_tables.decisions(results)
     seeds, cost, overlap = (each(results) for each in (method_tables.seeds, method_tables.cost, method_tables.overlap))
     variants, matrices = tables.variants(results), tables.matrices(results)
     blocks = (
         *((variants,) if len(variants.rows) > setup.LONG else ()),
         *((headline,) if long_headline(results) else ()),
         *((states,) if behaviour.long_behaviour(results) else ()),
+        *((decided,) if len(decided.rows) > behaviour.LONG else ()),
         *((each) for each in (seeds, cost) if len(each.rows) > method_tables.SHORT),
         *((overlap,) if overlap.rows else ()),
         tables.cells(results),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import facts, method_tables, names, numbers, replicates, result_tables
+from .. import facts, method_tables, names, numbers, replicates, result_tables, stability_tables
 from ..document import Section
 from ..figures.cells import Names
 from ..markup import plain, see
-from . import ranking, sensitivity, tasks
+from . import ranking, sensitivity, stability, tasks
 from .words import bullets, figure, paragraph
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..document import Block
     from ..drawing import Drawing
 
+MOST_TIPPING = 4
+"""Sentences about tipping points; the table has all of them."""
 FEW, LONG = 3, 24
 """Sentences of a paragraph that does not become a list; rows of a table that does not go to the appendix."""
 DIFFERENCE = "max_abs_logit_difference"
@@ -35,6 +37,7 @@ def lead_sentence(results: Results, model: ModelRecord) -> str:
     if agreement is None or agreement.value is None:
         return ""
     n = f" of {numbers.count(agreement.n)} positions" if agreement.n else " of the positions"
+    n += stability.on_first_text(results)
     parts.append(f" ranks the dense model’s token first at {numbers.with_interval(agreement, 100, '%', 1)}{n}")
     return names.sentence(*parts, perplexity_clause(results, model, cells[0]), ".")
 
@@ -102,7 +105,9 @@ def sweep_sentence(results: Results, model: ModelRecord, name: str, cells: list[
     end = "is not finite" if own is None else f"is {numbers.times(own / base)} dense"
     tail = f"; at {at} it {end}" if last not in close else ""
     prefix = names.on(results, model)
-    return names.sentence(prefix, f"with {plain(name)} the perplexity ", reach, tail, ".")
+    return names.sentence(
+        prefix, f"with {plain(name)} the perplexity{stability.on_first_text(results)} ", reach, tail, "."
+    )
 
 
 def control_sentences(results: Results, model: ModelRecord) -> list[str]:
@@ -290,13 +295,22 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         f"and holds for all of its formats{see('tab:behaviour', 'fig:quality_sparsity')}."
     )
     seeds = method_tables.seeds(results)
+    left = stability_tables.tipping(results)
+    decided = stability_tables.decisions(results)
     blocks = (
         *paragraph(opening, *(function_sentence(results, model) for model in results.models)),
+        *paragraph(stability.opening(results), *(stability.texts_sentence(results, model) for model in results.models)),
         *paragraph(*ranking.sentences(results)),
         *listed(sweeps),
         *figure(results, drawings, "quality_sparsity"),
         *listed(controls),
         *(() if long_behaviour(results) else (table,)),
+        *paragraph(*stability.tipping_sentences(results)[:MOST_TIPPING], heading="Tipping points."),
+        *((left,) if left.rows else ()),
+        *paragraph(*stability.sentences(results), heading="Decisions."),
+        *((decided,) if 0 < len(decided.rows) <= LONG else ()),
+        *figure(results, drawings, "flips"),
+        *figure(results, drawings, "reliability"),
         *paragraph(seeds_sentence(results), heading="Seeds."),
         *((seeds,) if 0 < len(seeds.rows) <= method_tables.SHORT else ()),
         *tasks.blocks(results),

@@ -22,7 +22,7 @@ def data_limit(results: Results) -> str:
     if not every:
         return ""
     fewest = min(each.predicted_tokens for each in every)
-    corpora = len({each.corpus for each in every})
+    corpora = len({each.called for each in every})
     texts = "one text" if corpora == 1 else f"{numbers.count(corpora)} texts"
     return (
         f"Behaviour was measured on {texts} with {numbers.count(fewest)} predicted tokens or more per model; another "

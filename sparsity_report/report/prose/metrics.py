@@ -120,6 +120,13 @@ def agreement(results: Results) -> tuple[Block, ...]:
             f"{cite('wilson1927probable')}."
         ),
         *paragraph(
+            "Two more shares forgive a decision that was nearly tied: how often the dense model’s first token is among "
+            "the variant’s first five, and how many of the first five (K) both have in common:"
+            if _has(results, "overlap_top5")
+            else ""
+        ),
+        *((equation("overlap_top5"),) if _has(results, "overlap_top5") else ()),
+        *paragraph(
             "It measures the stability of single decisions. It ignores confidence, so that probability may move "
             "while the first token stays, and a tiny change may flip a nearly tied decision; it ignores all ranks "
             "but the first; it depends on the text; and it says nothing about long generations. It is not a "
@@ -135,6 +142,16 @@ def divergence(results: Results) -> tuple[Block, ...]:
             f"The Kullback–Leibler divergence{cite('kullback1951information')} of the variant’s next-token "
             "distribution from the dense one is taken over the whole vocabulary and given in nats",
             recorded(results, "metric", "divergence", "kl_divergence"),
+        ),
+        *(
+            (
+                *paragraph(
+                    f"The Jensen–Shannon divergence{cite('lin1991divergence')} is its bounded, symmetric sister:"
+                ),
+                equation("jensen_shannon"),
+            )
+            if _has(results, "js_divergence")
+            else ()
         ),
         *paragraph(
             "It sees shifts of probability that agreement cannot. It says how far two distributions are apart, not "
@@ -162,6 +179,71 @@ def perplexity(results: Results) -> tuple[Block, ...]:
             heading="Limits.",
         ),
     )
+
+
+def flips(results: Results) -> tuple[Block, ...]:
+    return (
+        *defined(
+            "A flip is a position at which the variant’s first token is not the dense model’s. Flips are counted by "
+            "the margin m of the dense model’s decision, and by how frequent its token is in the text",
+            recorded(results, "metric", "flips", "flip_rate"),
+        ),
+        *paragraph(
+            "A flip is a change, not an error: it says how stable a decision was, not which of the two is right.",
+            heading="Limits.",
+        ),
+    )
+
+
+def ranks(results: Results) -> tuple[Block, ...]:
+    return (
+        *defined(
+            f"Spearman’s rank correlation{cite('spearman1904proof')} compares the order of the dense model’s k = 10 "
+            "most likely tokens with the ranks r that the variant gives the same tokens among themselves",
+            recorded(results, "metric", "ranks", "rank_correlation"),
+        ),
+        *paragraph(
+            "It is blind to tokens that rise from below the first ten, and to how far their probabilities lie apart.",
+            heading="Limits.",
+        ),
+    )
+
+
+def confidence(results: Results) -> tuple[Block, ...]:
+    return (
+        *defined(
+            f"The expected calibration error{cite('guo2017calibration')} sorts positions into ten bins of the "
+            "probability of the first token, and compares that probability with how often the token follows",
+            recorded(results, "metric", "confidence", "calibration_error"),
+        ),
+        *paragraph(
+            "It depends on the bins and is never quite 0 on a finite text. A model may be well calibrated and bad.",
+            heading="Limits.",
+        ),
+    )
+
+
+def greedy(results: Results) -> tuple[Block, ...]:
+    return paragraph(
+        "Dense and variant continue the same prompts greedily; counted are the tokens before the first that differs. "
+        "One nearly tied decision ends the count, prompts are few, and what follows the difference may be as good.",
+    )
+
+
+def tipping(results: Results) -> tuple[Block, ...]:
+    """Of series of states, which is no metric of a cell."""
+    if not results.tipping:
+        return ()
+    return paragraph(
+        "Between the sparsities that were studied, and from 0 at dense, window means are joined by straight lines: of "
+        "the logarithm of the perplexity ratio, and of the share of changed first tokens. The tipping point is where "
+        "the line first passes a stated level. For its interval windows are drawn with replacement, the same for all "
+        f"states{cite('efron1993bootstrap')}. It is as fine as the sparsities are dense, and it holds for its text.",
+    )
+
+
+def _has(results: Results, metric: str) -> bool:
+    return any(each.metric == metric for cell in results.cells for each in cell.metrics)
 
 
 def tasks(results: Results) -> tuple[Block, ...]:
@@ -261,6 +343,10 @@ FAMILIES = (
     ("agreement_top1", "Top-1 agreement", agreement),
     ("kl_divergence", "Divergence from dense", divergence),
     ("perplexity", "Perplexity", perplexity),
+    ("flip_rate", "Flips", flips),
+    ("rank_correlation", "Rank correlation", ranks),
+    ("calibration_error", "Calibration of confidence", confidence),
+    ("greedy_prefix_tokens", "Greedy continuations", greedy),
     ("reconstruction_error", "Reconstruction error", reconstruction),
     ("nll_increase", "Sensitivity of blocks", sensitivity),
     ("task_acc", "Tasks", tasks),
@@ -282,5 +368,6 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     )
     glossary = tables.quantities(results)
     masks = Section("sec:metric-overlap", "Overlap of masks", overlap(results))
-    sections = found if masks.empty else (*found, masks)
+    left = Section("sec:metric-tipping", "Tipping points", tipping(results))
+    sections = (*found, *(each for each in (left, masks) if not each.empty))
     return Section("sec:metrics", "Metrics", (*opening, *((glossary,) if glossary.rows else ())), sections)

@@ -182,10 +182,11 @@ def data_sentence(results: Results) -> str:
     if not every:
         return "No evaluation text was recorded."
     corpora = list(dict.fromkeys(each.corpus for each in every))
+    shown = list(dict.fromkeys(each.short for each in every))
     cited = [references.of_entry(results, "corpus", corpus) for corpus in corpora]
     tokens = names.listing(list(dict.fromkeys(numbers.count(each.predicted_tokens) for each in every)))
     return (
-        f"Behaviour is measured on {names.listing([code(corpus) for corpus in corpora])}{cite(*cited)}, cut into "
+        f"Behaviour is measured on {names.listing([code(corpus) for corpus in shown])}{cite(*cited)}, cut into "
         "windows "
         f"of equal length without overlap, {tokens} predicted tokens in all; dense and pruned models see identical "
         "token "
