@@ -32,6 +32,7 @@ from sparsity_report.engine.behaviour import closing_pass, forward_hidden
 from sparsity_report.engine.memory import peak_bytes, reset_peak
 from sparsity_report.engine.prepare import Place, prepare
 from sparsity_report.engine.run import Options, Run, run_nodes
+from sparsity_report.engine.stopwatch import Stopwatch
 from sparsity_report.engine.variant import build
 from sparsity_report.planning import nodes_of, plan_cells
 from sparsity_report.resources import spec_file
@@ -123,7 +124,8 @@ def measure(spec: str) -> dict[str, Any]:
     before = dense_forward_seconds(prepared)
     with tempfile.TemporaryDirectory() as folder:
         chosen = frozenset(cell.id for cell in cells)
-        run = Run(loaded, Path(folder), Options(), chosen, lambda _: None, machine)
+        stopwatch = Stopwatch(loaded.spec, Path(folder), quick=True, process=None)
+        run = Run(loaded, Path(folder), Options(), chosen, lambda _: None, machine, stopwatch)
         started = time.perf_counter()
         run_nodes(run, prepared, nodes_of(cells))
         evaluation = time.perf_counter() - started

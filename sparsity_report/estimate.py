@@ -79,12 +79,17 @@ def account(shape: ModelShape, spec: Spec, model: Model, cells: Sequence[Cell]) 
 
 
 def memory_bytes(shape: ModelShape, spec: Spec, model: Model, cells: Sequence[Cell], tokens: int) -> int:
-    """Dense, the largest variant's layers beside it, hidden states of all nodes, and the libraries."""
+    """
+    Dense, the largest variant's layers beside it, hidden states of all nodes, and the libraries; while timing, dense
+    and the variant once more, in a process of their own.
+    """
     targets, value = targeted_shapes(shape.matrices, spec.target), VALUE_BYTES[model.dtype]
     largest = max(cell_bytes(shape, targets, cell, model.dtype).target for cell in cells)
     scores = sum(matrix.numel for matrix in targets) * 9  # a mask, float32 scores and their sort keys, while pruning
     hidden = tokens * shape.hidden * value * len(nodes_of(tuple(cells)))
-    return BASE_MEMORY_BYTES + shape.parameters * value + largest + max(scores, hidden)
+    pair = BASE_MEMORY_BYTES + shape.parameters * value + largest
+    fresh = any(cell.timed for cell in cells) and spec.metrics.latency.process == "fresh"
+    return pair + max(scores, hidden, pair if fresh else 0)
 
 
 def text_tokens(evaluation: Evaluation, folder: str) -> int:
@@ -142,7 +147,7 @@ def seconds(shape: ModelShape, spec: Spec, cells: Sequence[Cell], tokens: int) -
     latency = spec.metrics.latency
     timed = sum(cell.timed for cell in cells)
     rounds: float = sum(
-        2 * latency.runs * per_token * (batch * prompt + 4 * latency.decode)
+        4 * latency.runs * per_token * (batch * prompt + 4 * max(latency.decode))
         for batch in latency.batch
         for prompt in latency.prompt
     )

@@ -5,31 +5,31 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from .. import registry
 from ..accounting import values_of
 from ..results.model import CellRecord, Fallback, FormatRecord, StageRecord, VariantRecord
 from . import equivalence
 from .memory import peak_bytes, reset_peak
 from .profile import profile_pair
+from .stopwatch import settings, trial
 from .structure import count
-from .timing import Setting, time_pair
 from .traffic import traffic
 from .variant import build
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor, nn
+    from torch import nn
 
     from ..contracts import Cell, Node
     from ..results.model import Measurement, NodeRecord, Status
-    from ..spec.model import Latency, Spec
+    from ..spec.model import Spec
     from .nodes import NodeResult
     from .prepare import Prepared
     from .state import ModelState
+    from .stopwatch import Stopwatch
+    from .timed import Timed
     from .variant import Variant
-
-QUICK = {"runs": 3, "seconds": 0.0}
 
 
 def stage_records(node: Node) -> tuple[StageRecord, ...]:
@@ -64,41 +64,40 @@ def unfinished(cell: Cell, reason: str, seconds: float = 0.0) -> CellRecord:
     )
 
 
-def settings(latency: Latency, quick: bool) -> Iterator[Setting]:
-    """The grid of batch sizes and prompt lengths."""
-    own: dict[str, Any] = QUICK if quick else {"runs": latency.runs, "seconds": latency.seconds}
-    for batch in latency.batch:
-        for prompt in latency.prompt:
-            yield Setting(batch=batch, prompt=prompt, decode=latency.decode, **own)
+def timings(timed: Timed, cell: Cell, anchor: str) -> tuple[list[Measurement], dict[str, Any]]:
+    """Latency of the cell beside dense, and the raw samples: seconds of every turn, two turns a round."""
+    family = registry.get("metrics", "latency")
+    samples: dict[str, Any] = {}
+    for pair in timed.pairs:
+        turns = pair.table[..., 0].tolist()
+        samples[f"b{pair.setting.batch}_p{pair.setting.prompt}"] = {
+            "stages": ["prefill", *(f"decode to {length}" for length in pair.setting.decode)],
+            "variant": [turn[0] for turn in turns],
+            "dense": [turn[1] for turn in turns],
+        }
+    return family.measure(timed, anchor, cell.is_reference), samples
 
 
-def prompt_ids(ids_NL: Tensor, setting: Setting) -> Tensor:
-    """(B, P) token ids of the evaluation text, repeated when it is shorter: timing does not depend on which."""
-    flat = ids_NL.flatten()
-    wanted = setting.batch * setting.prompt
-    return flat.repeat(-(-wanted // len(flat)))[:wanted].view(setting.batch, setting.prompt)
+def no_energy(timed: Timed, cell: Cell) -> list[Fallback]:
+    """Said once a model: of the reference."""
+    silent = timed.energy_reason and cell.is_reference
+    return [Fallback(what="energy per token was not measured", why=timed.energy_reason)] if silent else []
 
 
-def timings(
+def profiles(
     spec: Spec, prepared: Prepared, cell: Cell, variant: nn.Module, anchor: str, quick: bool
 ) -> tuple[list[Measurement], dict[str, Any]]:
-    """Latency of the cell beside dense, and the raw samples."""
-    family = registry.get("metrics", "latency")
+    """Where the time goes, in this process; with the longest of the decoded lengths."""
     records: list[Measurement] = []
     samples: dict[str, Any] = {}
-    for setting in settings(spec.metrics.latency, quick):
-        ids = prompt_ids(prepared.windows.ids, setting).to(spec.hardware.device)
-        pair = time_pair(variant, prepared.dense.model, ids, setting)
-        conditions = {"batch": setting.batch, "prompt": setting.prompt, "decode": setting.decode}
-        records += family.measure(pair, conditions, anchor, cell.is_reference)
-        if "profile" in spec.metrics.use:
-            found = profile_pair(
-                variant, prepared.dense.model, prepared.dense.anatomy, target_modules(prepared), ids, setting
-            )
-            records += registry.get("metrics", "profile").measure(found, conditions, anchor, cell.is_reference)
-            samples |= found.samples()
-        for phase, ours, dense in pair.phases():
-            samples[f"{phase}_b{setting.batch}_p{setting.prompt}"] = {"variant": ours.tolist(), "dense": dense.tolist()}
+    for setting in settings(spec.metrics.latency, quick) if "profile" in spec.metrics.use else ():
+        ids = torch.tensor(trial(prepared.windows.ids, setting).prompt, device=spec.hardware.device)
+        found = profile_pair(
+            variant, prepared.dense.model, prepared.dense.anatomy, target_modules(prepared), ids, setting
+        )
+        conditions = {"batch": setting.batch, "prompt": setting.prompt, "decode": setting.longest}
+        records += registry.get("metrics", "profile").measure(found, conditions, anchor, cell.is_reference)
+        samples |= found.samples()
     return records, samples
 
 
@@ -152,7 +151,7 @@ def execute(
     node: NodeResult,
     made: NodeRecord | None,
     anchor: str,
-    quick: bool,
+    stopwatch: Stopwatch,
 ) -> tuple[CellRecord, dict[str, Any]]:
     """The finished cell and its bulk data."""
     started = time.monotonic()
@@ -162,18 +161,23 @@ def execute(
     status, reason = status_of(node, fallback)
     records = [
         *structure_records(spec, prepared, state, variant),
-        *traffic_records(spec, prepared, cell, state, variant, quick),
+        *traffic_records(spec, prepared, cell, state, variant, stopwatch.quick),
         *pruning_records(spec, made),
         *node.measurements,
     ]
+    fallbacks = [*(made.fallbacks if made is not None else ())]
+    fallbacks += [Fallback(what=fallback[0], why=fallback[1], count=fallback[2])] if fallback else []
     samples: dict[str, Any] = dict(node.windows)
-    model = prepared.dense.model if cell.is_reference else variant.model
     if fallback is None or fallback[0] != "not executed":
         if not variant.in_place:
-            records += equivalence.measure(prepared, state, model)
+            records += equivalence.measure(prepared, state, variant.model)
         if cell.timed:
-            timed, raw = timings(spec, prepared, cell, model, anchor, quick)
-            records, samples = records + timed, samples | raw
+            timed = stopwatch.time(prepared, cell, state)
+            model = prepared.dense.model if cell.is_reference else variant.model
+            measured, raw = timings(timed, cell, anchor)
+            profiled, more = profiles(spec, prepared, cell, model, anchor, stopwatch.quick)
+            records, samples = [*records, *measured, *profiled], samples | raw | more
+            fallbacks += no_energy(timed, cell)
     record = CellRecord(
         id=cell.id,
         node=cell.node.key,
@@ -181,10 +185,7 @@ def execute(
         status=status,
         reason=reason,
         metrics=tuple(records),
-        fallbacks=(
-            *(made.fallbacks if made is not None else ()),
-            *((Fallback(what=fallback[0], why=fallback[1], count=fallback[2]),) if fallback else ()),
-        ),
+        fallbacks=tuple(fallbacks),
         seconds=round(node.seconds + time.monotonic() - started, 3),
         peak_memory_bytes=peak_bytes(),
     )

@@ -31,3 +31,12 @@ def peak_bytes() -> int | None:
 
     scale = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def anonymous_bytes() -> int | None:
+    """Resident memory that is backed by no file: what the process has filled itself. None where Linux does not say."""
+    try:
+        lines = STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:")), None)

@@ -93,6 +93,11 @@ def behaviour_key(spec: Spec, prepared: Prepared, node: Node, text: EvaluationSe
     return digest([mask_key(prepared, node), text.name, text.windows.token_ids_sha256, versions])[:16]
 
 
+def state_file(prepared: Prepared, node: Node, folder: Path) -> Path:
+    """Where a pruned state is kept."""
+    return artifacts.path(folder, mask_key(prepared, node), "state")
+
+
 def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[ModelState, Note]:
     """
     The node's state and how it came about: from the run folder, or made now and kept there.
@@ -101,7 +106,7 @@ def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[
     """
     if not node.stages:
         return prepared.dense, Note()
-    file, pattern = artifacts.path(folder, mask_key(prepared, node), "state"), pattern_of(node.stages)
+    file, pattern = state_file(prepared, node, folder), pattern_of(node.stages)
     kept = artifacts.load_state(file, prepared.dense, pattern)
     if kept is not None:
         return kept[0], Note.model_validate(kept[1])

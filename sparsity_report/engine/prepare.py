@@ -166,7 +166,7 @@ def device_of(name: str) -> torch.device:
 
 def check_latency(latency: Latency, context: int | None) -> None:
     """Prompt and decoded tokens must fit the model's context. Raises SpecError."""
-    longest = max(latency.prompt, default=0) + latency.decode
+    longest = max(latency.prompt) + max(latency.decode)
     if context is not None and longest > context:
         raise SpecError(
             Problem(

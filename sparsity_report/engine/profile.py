@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 import time
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -350,7 +350,7 @@ def profile_pair(
     variant: nn.Module, dense: nn.Module, anatomy: Anatomy, targets: Sequence[str], prompt_BT: Tensor, setting: Setting
 ) -> PairProfile:
     """A few rounds of variant and dense, bare and wrapped in turn, and their products alone."""
-    setting = replace(setting, decode=min(setting.decode, STEPS))
+    steps = min(setting.longest, STEPS)
     count = min(max(setting.runs, ROUNDS[0]), ROUNDS[1])
     now = clock_of(prompt_BT.device)
     cost = hook_cost(now)
@@ -359,7 +359,7 @@ def profile_pair(
     rounds: dict[str, list[Any]] = {name: [] for name in models}
     for _ in range(count + 1):
         for name, model in models.items():
-            rounds[name].append(profile_round(model, parts[name], prompt_BT, setting.decode, cost, now))
+            rounds[name].append(profile_round(model, parts[name], prompt_BT, steps, cost, now))
     profiles = {name: gather(found[1:]) for name, found in rounds.items()}
     tokens = {"prefill": setting.batch * setting.prompt, "decode": setting.batch}
     alone = {

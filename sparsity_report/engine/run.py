@@ -22,6 +22,7 @@ from ..planning import digest, node_key, nodes_of, plan_cells
 from ..results import diagnosis, environment, published, registration, store
 from ..results.expect import evaluate
 from ..results.model import Alert, CellRecord, MachineRecord, Results, SpecRecord
+from ..results.timing_alerts import alerts as timing_alerts
 from . import describe, equivalence, kept, nodes, probe
 from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .evidence import sensitivity
@@ -33,6 +34,7 @@ from .nodes import NodeResult
 from .prepare import Place, prepare
 from .records import node_records, overlaps
 from .stability import tipping_points
+from .stopwatch import Stopwatch, is_shared, stopwatch
 from .zero_shot import with_tasks
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ class Run:
     """Ids of the cells to run; others are taken up only if they are finished."""
     notify: Callable[[Event], None]
     environment: EnvironmentRecord
+    stopwatch: Stopwatch
 
 
 @dataclass
@@ -237,7 +240,7 @@ def run_leaf(
     started = time.monotonic()
     try:
         state, _ = nodes.state_of(run.loaded.spec, prepared, cell.node, run.folder)
-        record, samples = execute(run.loaded.spec, prepared, cell, state, node, made, anchor, run.options.quick)
+        record, samples = execute(run.loaded.spec, prepared, cell, state, node, made, anchor, run.stopwatch)
     except Exception as problem:  # the one place where a cell's failure becomes data
         return unfinished(cell, reason_of(problem), round(time.monotonic() - started, 3))
     if samples:
@@ -398,7 +401,14 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
     spec = loaded.spec
     threads = spec.hardware.threads or torch.get_num_threads()
     torch.set_num_threads(threads)
-    machine = environment.capture(device=spec.hardware.device, threads=threads, command=options.command)
+    shared = is_shared(spec, quick=options.quick)
+    machine = environment.capture(
+        device=spec.hardware.device,
+        threads=threads,
+        command=options.command,
+        wait_policy="" if shared else spec.hardware.wait_policy or "",
+        timing_process="shared" if shared else "fresh",
+    )
     started, clock = now(), time.monotonic()
     cells = plan_cells(spec)
     chosen = select(cells, options.only)
@@ -408,10 +418,12 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
     notify(RunStarted(spec.study.title, len(chosen)))
     for alert in registration.alerts(registered):
         notify(Message(alert.text, alert.level))
-    run, gathered = Run(loaded, folder, options, chosen, notify, machine), Gathered()
+    gathered = Gathered()
     reset_peak()
-    for model in spec.model:
-        run_model(run, model, [cell for cell in cells if cell.node.model == model.name], gathered)
+    with stopwatch(spec, folder, machine.wait_policy, quick=options.quick) as timer:
+        run = Run(loaded, folder, options, chosen, notify, machine, timer)
+        for model in spec.model:
+            run_model(run, model, [cell for cell in cells if cell.node.model == model.name], gathered)
     if gathered.problem is not None and not gathered.data:
         raise gathered.problem
     results = Results(
@@ -440,7 +452,15 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         generations=tuple(gathered.generations),
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),
         registration=registered,
-        alerts=tuple(dict.fromkeys([*registration.alerts(registered), *gathered.alerts])),
+        alerts=tuple(
+            dict.fromkeys(
+                [
+                    *registration.alerts(registered),
+                    *gathered.alerts,
+                    *timing_alerts(gathered.cells, machine),
+                ]
+            )
+        ),
         seconds=round(time.monotonic() - clock, 3),
         peak_memory_bytes=gathered.peak_memory_bytes or None,
     )

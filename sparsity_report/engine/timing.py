@@ -1,8 +1,11 @@
 """
 Timing is a property of a pair: a variant and dense, interleaved in one process, so that drift hits both.
 
-A round runs each model once: prefill of a prompt, then greedy decoding token by token with the KV cache. The order
-within a round alternates. Dense against dense, measured the same way, is the noise floor.
+A turn runs both models once, stage by stage: prefill of the prompt by one and then the other, greedy decoding token by
+token with the KV cache by one and then the other. A round is two turns in opposite order, because who comes second is
+faster (prefill of a small model: by 6 %). Dense against a copy of itself, measured the same way, is the noise floor.
+
+Shapes: R rounds, 2 models (variant, dense), S stages of a turn (prefill, then up to each decoded length).
 """
 
 from __future__ import annotations
@@ -16,44 +19,84 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ..results.timing import is_precise
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-WARM_UP_ROUNDS = (2, 8)
-"""At least and at most so many rounds before measuring …"""
+    Floats = NDArray[np.float64]
+    Clock = Callable[[], Floats]
+
+WARM_UP_ROUNDS = 4
+"""At most so many rounds before measuring …"""
 STABLE = 0.1
-"""… until two rounds in a row differ by less than this fraction."""
+"""… until the turns of a round differ by less than this fraction."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One point of the latency grid: sequences at a time, prompt length and tokens decoded one by one."""
+    """
+    One point of the latency grid: sequences at a time, prompt length, and the numbers of tokens decoded one by one.
+
+    Rounds are measured until there are `runs` of them, they took `seconds`, and the ratio of every phase is known to
+    within the precision of `results.timing`; but no longer than `limit` seconds for the sake of precision.
+    """
 
     batch: int
     prompt: int
-    decode: int
+    decode: tuple[int, ...]
     runs: int
     seconds: float
+    limit: float = 0.0
+
+    @property
+    def longest(self) -> int:
+        """Decoded tokens in all."""
+        return max(self.decode, default=0)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """
+    Seconds of each round, (R,), the mean of its turns: a whole prefill, or decoding per token. Joules of the variant
+    likewise, NaN where none are read.
+    """
+
+    name: str
+    decode: int
+    variant: Floats
+    dense: Floats
+    joules: Floats
+
+    @property
+    def ratio(self) -> Floats:
+        """The speed-up of every round."""
+        return self.dense / self.variant
 
 
 @dataclass(frozen=True)
 class PairSamples:
-    """Seconds of each round, (R,): the whole prefill, and decoding per token (empty without decoding)."""
+    """What was read of a pair: `table` is (2R, 2, S, 2), turn by turn; the last axis is seconds and joules."""
 
     setting: Setting
-    variant_prefill: NDArray[np.float64]
-    dense_prefill: NDArray[np.float64]
-    variant_decode: NDArray[np.float64]
-    dense_decode: NDArray[np.float64]
+    table: Floats
 
-    def phases(self) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
-        """(phase, variant, dense) for each phase that was timed."""
-        yield "prefill", self.variant_prefill, self.dense_prefill
-        if self.setting.decode:
-            yield "decode", self.variant_decode, self.dense_decode
+    def phases(self) -> Iterator[Phase]:
+        """Prefill, and each decoded length."""
+        rounds = (self.table[::2] + self.table[1::2]) / 2
+        (variant, joules), dense = np.moveaxis(rounds[:, 0], -1, 0), rounds[:, 1, :, 0]
+        yield Phase("prefill", 0, variant[:, 0], dense[:, 0], joules[:, 0])
+        for stage, length in enumerate(self.setting.decode, start=1):
+            per_token = (each[:, 1 : stage + 1].sum(1) / length for each in (variant, dense, joules))
+            yield Phase("decode", length, *per_token)
+
+
+def read_clock() -> Floats:
+    """Seconds, and no joules."""
+    return np.array([time.perf_counter(), np.nan])
 
 
 def synchronise(device: torch.device) -> None:
@@ -68,63 +111,97 @@ def cache_of(output: Any) -> dict[str, Any]:
     return {name: getattr(output, name)}
 
 
+def prefill(model: nn.Module, prompt_BT: Tensor) -> tuple[Tensor, Any]:
+    """The token that follows the prompt, (B, 1), and what the model put out."""
+    last = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+    output = model(input_ids=prompt_BT, use_cache=True, **last)
+    return output.logits[:, -1:].argmax(-1), output
+
+
+def decode(model: nn.Module, token_B1: Tensor, output: Any, steps: int) -> tuple[Tensor, Any]:
+    """`steps` tokens more, one after another."""
+    for _ in range(steps):
+        output = model(input_ids=token_B1, use_cache=True, **cache_of(output))
+        token_B1 = output.logits[:, -1:].argmax(-1)
+    return token_B1, output
+
+
 @torch.inference_mode()
-def run_once(model: nn.Module, prompt_BT: Tensor, decode: int) -> tuple[float, float]:
+def run_once(model: nn.Module, prompt_BT: Tensor, steps: int) -> tuple[float, float]:
     """Seconds of one prefill, and seconds per decoded token (0.0 without decoding)."""
-    last: dict[str, Any] = (
-        {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
-    )
     synchronise(prompt_BT.device)
     started = time.perf_counter()
-    output = model(input_ids=prompt_BT, use_cache=True, **last)
-    token = output.logits[:, -1:].argmax(-1)
+    reached = prefill(model, prompt_BT)
     synchronise(prompt_BT.device)
     prefilled = time.perf_counter()
-    for _ in range(decode):
-        output = model(input_ids=token, use_cache=True, **cache_of(output))
-        token = output.logits[:, -1:].argmax(-1)
+    decode(model, *reached, steps)
     synchronise(prompt_BT.device)
-    return prefilled - started, (time.perf_counter() - prefilled) / decode if decode else 0.0
+    return prefilled - started, (time.perf_counter() - prefilled) / steps if steps else 0.0
 
 
-def interleave(
-    variant: nn.Module, dense: nn.Module, prompt_BT: Tensor, setting: Setting
-) -> Iterator[NDArray[np.float64]]:
-    """Rounds without end: [[variant prefill, decode], [dense prefill, decode]], the order alternating."""
-    flip = False
+@torch.inference_mode()
+def turn(models: tuple[nn.Module, nn.Module], prompt_BT: Tensor, lengths: tuple[int, ...], clock: Clock) -> Floats:
+    """(2, S, 2): both models, stage by stage, in the order given."""
+    table = np.empty((2, 1 + len(lengths), 2))
+    reached: list[tuple[Tensor, Any]] = [(prompt_BT, None), (prompt_BT, None)]
+    for stage, steps in enumerate((0, *np.diff((0, *lengths)).tolist())):
+        for place, model in enumerate(models):
+            synchronise(prompt_BT.device)
+            started = clock()
+            reached[place] = decode(model, *reached[place], steps) if stage else prefill(model, prompt_BT)
+            synchronise(prompt_BT.device)
+            table[place, stage] = clock() - started
+    return table
+
+
+def rounds_of(
+    variant: nn.Module, dense: nn.Module, prompt_BT: Tensor, lengths: tuple[int, ...], clock: Clock = read_clock
+) -> Iterator[Floats]:
+    """Rounds without end, (2, 2, S, 2): two turns, the variant's numbers first in both."""
     while True:
-        times: dict[bool, tuple[float, float]] = {}
-        for is_dense in (flip, not flip):
-            times[is_dense] = run_once(dense if is_dense else variant, prompt_BT, setting.decode)
-        yield np.array([times[False], times[True]])
-        flip = not flip
+        one = turn((variant, dense), prompt_BT, lengths, clock)
+        other = turn((dense, variant), prompt_BT, lengths, clock)[::-1]
+        yield np.stack([one, other])
 
 
-def warm_up(rounds: Iterator[NDArray[np.float64]]) -> None:
-    """Runs until two rounds agree: first calls compile, allocate and fill caches."""
-    least, most = WARM_UP_ROUNDS
-    previous = np.inf
-    for number in range(most):
-        total = float(next(rounds).sum())
-        if number + 1 >= least and abs(total - previous) < STABLE * total:
+def warm_up(rounds: Iterator[Floats]) -> None:
+    """Runs until two turns agree: first calls compile, allocate and fill caches."""
+    for _ in range(WARM_UP_ROUNDS):
+        one, other = next(rounds)[..., 0].sum((1, 2))
+        if abs(one - other) < STABLE * one:
             return
-        previous = total
 
 
-def time_pair(variant: nn.Module, dense: nn.Module, prompt_BT: Tensor, setting: Setting) -> PairSamples:
-    """At least `setting.runs` rounds and `setting.seconds`, with garbage collection held back."""
-    rounds = interleave(variant, dense, prompt_BT, setting)
+def is_enough(pair: PairSamples, elapsed: float) -> bool:
+    """Whether the rounds meet what the setting asks for after `elapsed` seconds."""
+    setting = pair.setting
+    if len(pair.table) < 2 * setting.runs or elapsed < setting.seconds:
+        return False
+    return elapsed >= setting.limit or all(is_precise(phase.ratio) for phase in pair.phases())
+
+
+def collect(rounds: Iterator[Floats], setting: Setting, clock: Callable[[], float] = time.perf_counter) -> PairSamples:
+    """Rounds until they are enough."""
+    turns: list[Floats] = []
+    started = clock()
+    while True:
+        turns.extend(next(rounds))
+        pair = PairSamples(setting, np.stack(turns))
+        if is_enough(pair, clock() - started):
+            return pair
+
+
+def time_pair(
+    variant: nn.Module, dense: nn.Module, prompt_BT: Tensor, setting: Setting, clock: Clock = read_clock
+) -> PairSamples:
+    """Warm-up, then rounds until they are enough, with garbage collection held back."""
+    rounds = rounds_of(variant, dense, prompt_BT, setting.decode, clock)
     warm_up(rounds)
-    samples: list[NDArray[np.float64]] = []
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
-        started = time.perf_counter()
-        while len(samples) < setting.runs or time.perf_counter() - started < setting.seconds:
-            samples.append(next(rounds))
+        return collect(rounds, setting)
     finally:
         if was_enabled:
             gc.enable()
-    table = np.stack(samples)
-    return PairSamples(setting, table[:, 0, 0], table[:, 1, 0], table[:, 0, 1], table[:, 1, 1])

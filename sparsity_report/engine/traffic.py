@@ -74,8 +74,10 @@ def traffic(
     shape, value = attention_shape(config_of(variant.model)), VALUE_BYTES[dtype]
     points = []
     for each in settings:
-        at: dict[str, Condition] = {"batch": each.batch, "prompt": each.prompt, "decode": each.decode}
-        contexts = range(each.prompt + 1, each.prompt + max(each.decode, 1) + 1)
+        at: dict[str, Condition] = {"batch": each.batch, "prompt": each.prompt}
         points.append(Point("prefill", at, roofline.prefill(weights, shape, each.batch, each.prompt, value)))
-        points.append(Point("decode", at, roofline.decode(weights, shape, each.batch, contexts, value)))
+        for length in each.decode or (0,):
+            contexts = range(each.prompt + 1, each.prompt + max(length, 1) + 1)
+            work = roofline.decode(weights, shape, each.batch, contexts, value)
+            points.append(Point("decode", {**at, "decode": length}, work))
     return Traffic(model_bytes(variant.model), tuple(points))

@@ -7,16 +7,16 @@ Everything that prose and tables claim about size, behaviour and speed is decide
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..contracts import Pattern
+from ..results import timing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..results.model import ByteCurve, CellRecord, Condition, Measurement, ModelRecord, Results, StageRecord
-
-Verdict = Literal["faster", "slower", "no difference"]
+    from ..results.timing import Verdict
 
 
 def find(cell: CellRecord, metric: str, **conditions: Condition) -> Measurement | None:
@@ -166,10 +166,9 @@ def curve_of(model: ModelRecord, cell: CellRecord) -> ByteCurve | None:
 @dataclass(frozen=True)
 class Speed:
     """
-    A timed phase at one point of the batch × prompt grid. `ratio` is dense time over the variant's.
-
-    "no difference": the interval contains 1, or the ratio is no further from 1 than dense is from itself (`floor`).
-    Without an interval nothing is claimed, so it is "no difference" as well.
+    A timed phase at one point of the batch × prompt grid. `ratio` is dense time over the variant's; the verdict is
+    that of `results.timing`: "no difference" unless it is further from 1 than its interval and the distance of dense
+    from itself (`floor`) allow.
     """
 
     phase: str
@@ -179,21 +178,14 @@ class Speed:
     verdict: Verdict
 
 
-def _verdict(ratio: Measurement, floor: float) -> Verdict:
-    if ratio.value is None or ratio.ci is None or ratio.ci[0] <= 1 <= ratio.ci[1] or abs(ratio.value - 1) <= floor:
-        return "no difference"
-    return "faster" if ratio.value > 1 else "slower"
-
-
 def speeds(results: Results, cell: CellRecord) -> Iterator[Speed]:
     """Every speed-up that was measured, prefill and decode."""
     for each in cell.metrics:
         phase, _, kind = each.metric.rpartition("_")
         if kind != "speedup" or each.value is None:
             continue
-        anchor = next((other for other in results.cells if other.id == each.anchor), None)
-        floor = None if anchor is None else value(anchor, f"{phase}_noise_floor", **each.conditions)
-        yield Speed(phase, each.conditions, each, floor or 0.0, _verdict(each, floor or 0.0))
+        floor = timing.floor_behind(results, each)
+        yield Speed(phase, each.conditions, each, floor, timing.verdict(each.value, each.ci, floor))
 
 
 def speed(results: Results, cell: CellRecord, phase: str, **point: Condition) -> Speed | None:
@@ -203,13 +195,11 @@ def speed(results: Results, cell: CellRecord, phase: str, **point: Condition) ->
 
 
 def timing_points(results: Results) -> tuple[dict[str, Condition], ...]:
-    """The (batch, prompt) points that were timed, in order."""
-    points: list[dict[str, Condition]] = [
-        {key: each.conditions[key] for key in ("batch", "prompt") if key in each.conditions}
-        for cell in results.cells
-        for each in cell.metrics
-        if each.metric.endswith("_latency_s")
-    ]
+    """The (batch, prompt) points that were timed, in order; with the decoded length where a study has several."""
+    timed = [each.conditions for cell in results.cells for each in cell.metrics if each.metric.endswith("_latency_s")]
+    several = len({point["decode"] for point in timed if "decode" in point}) > 1
+    keys = ("batch", "prompt", "decode") if several else ("batch", "prompt")
+    points = [{key: point[key] for key in keys if key in point} for point in timed if "decode" in point or not several]
     return tuple(distinct(points))
 
 
@@ -220,6 +210,11 @@ def distinct(points: Iterable[dict[str, Condition]]) -> list[dict[str, Condition
         if point not in found:
             found.append(point)
     return found
+
+
+def of_phase(point: dict[str, Condition], phase: str) -> dict[str, Condition]:
+    """The point as a phase's measurements name it: how much is decoded says nothing about prefill."""
+    return {key: each for key, each in point.items() if key != "decode" or phase == "decode"}
 
 
 def lead(cells: tuple[CellRecord, ...]) -> tuple[CellRecord, ...]:

@@ -102,8 +102,9 @@ EQUATIONS = {
         "by chance it is the product of the two sparsities over their sum minus their product",
     ),
     "noise_floor": Equation(
-        r"|R - 1| \;\leq\; \varepsilon \quad\Longrightarrow\quad \mathrm{no\ difference}",
-        "a speed-up no further from one than the noise floor epsilon is no difference",
+        r"|\ln R| \;\leq\; \sqrt{h^2 + \ln^2(1 + \varepsilon)} \quad\Longrightarrow\quad \mathrm{no\ difference}",
+        "a speed-up whose logarithm is no larger than the root of the sum of the squares of half its interval, h, and "
+        "of the logarithm of one plus the noise floor epsilon is no difference",
     ),
 }
 """

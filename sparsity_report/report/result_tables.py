@@ -101,7 +101,7 @@ def fallbacks(results: Results) -> list[tuple[list[str], Fallback]]:
 
 
 def _speedup(results: Results, cell: CellRecord, phase: str, point: dict[str, Condition]) -> Entry:
-    found = facts.speed(results, cell, phase, **point)
+    found = facts.speed(results, cell, phase, **facts.of_phase(point, phase))
     if found is None:
         return NONE
     entry = measured(found.ratio)
@@ -111,7 +111,7 @@ def _speedup(results: Results, cell: CellRecord, phase: str, point: dict[str, Co
 
 
 def _latency(cell: CellRecord, phase: str, point: dict[str, Condition]) -> Entry:
-    return measured(facts.find(cell, f"{phase}_latency_s", **point), 1000, 1)
+    return measured(facts.find(cell, f"{phase}_latency_s", **facts.of_phase(point, phase)), 1000, 1)
 
 
 def headline(results: Results) -> Table:
@@ -252,19 +252,81 @@ def components(results: Results) -> Table:
     return aligned(Table("tab:components", caption, columns, by_model(results, rows), notes, long=True, small=True))
 
 
+def _rounds(cell: CellRecord, point: dict[str, Condition]) -> Entry:
+    """Rounds, and outliers among the latencies below."""
+    found = [facts.find(cell, f"{phase}_latency_s", **facts.of_phase(point, phase)) for phase in PHASES]
+    read = [each for each in found if each is not None]
+    outliers = [str(each.outliers) for each in read if each.outliers is not None]
+    count = str(read[0].n or numbers.DASH) if read else numbers.DASH
+    return Entry(count, below=f"outliers: {', '.join(outliers)}" if outliers else "")
+
+
+def costs(results: Results) -> Table:
+    """What running a variant takes beside time: loading, memory, energy."""
+    point = (facts.timing_points(results) or ({},))[0]
+    rows: dict[str, list[Row]] = {}
+    for cell in results.cells:
+        found = (
+            facts.find(cell, "load_seconds"),
+            facts.find(cell, "resident_bytes", over="target"),
+            facts.find(cell, "resident_bytes", over="process"),
+            *(facts.find(cell, f"{phase}_energy_j", **facts.of_phase(point, phase)) for phase in PHASES),
+        )
+        if not any(found):
+            continue
+        load, target, process, *energy = found
+        row = Row(
+            (
+                text(names.variant(results, cell), names.repeats(cell)),
+                measured(load, 1, 2),
+                size(target.value if target else None),
+                size(process.value if process else None),
+                *(measured(each, 1000, 1) for each in energy),
+            )
+        )
+        rows.setdefault(cell.variant.model, []).append(row)
+    columns = (
+        Column("Variant"),
+        Column("Load", "s", "measured", numeric=True),
+        Column("Memory of the layers", "MiB", "measured", numeric=True),
+        Column("Peak of the process", "MiB", "measured", numeric=True),
+        Column("Prefill", "mJ/token", "measured", numeric=True),
+        Column("Decode", "mJ/token", "measured", numeric=True),
+    )
+    read_energy = any(each.metric.endswith("_energy_j") for cell in results.cells for each in cell.metrics)
+    caption = "What running takes beside time (measured where the machine lets it be read, loading once)."
+    notes = (
+        "Load: dense, from its source to a model that can run; a variant, from its kept state to encoded layers. "
+        "Memory of the layers: what the timing process grew by when the targeted layers were built (dense: a copy of "
+        "them). Peak of the process: both models, activations, caches and all libraries.",
+        *([f"Energy at {point_text(point)}, of the whole processor package or device."] if read_energy else []),
+        *names.labels_note(results),
+    )
+    return aligned(
+        without_empty(Table("tab:running", caption, columns, by_model(results, rows), notes, long=True, small=True))
+    )
+
+
 def latency(results: Results) -> Table:
     """Every timed point of every timed cell."""
     rows: dict[str, list[Row]] = {}
     for cell in results.cells:
         for point in facts.timing_points(results):
-            if facts.find(cell, "prefill_latency_s", **point) is None:
+            if facts.find(cell, "prefill_latency_s", **facts.of_phase(point, "prefill")) is None:
                 continue
             speed = (
                 entry
                 for phase in PHASES
                 for entry in (_latency(cell, phase, point), _speedup(results, cell, phase, point))
             )
-            row = Row((text(names.variant(results, cell), names.repeats(cell)), text(point_text(point)), *speed))
+            row = Row(
+                (
+                    text(names.variant(results, cell), names.repeats(cell)),
+                    text(point_text(point)),
+                    *speed,
+                    _rounds(cell, point),
+                )
+            )
             rows.setdefault(cell.variant.model, []).append(row)
     columns = (
         Column("Variant"),
@@ -273,6 +335,7 @@ def latency(results: Results) -> Table:
         Column("Speed-up", "×", "measured", numeric=True),
         Column("Decode", "ms/token", "measured", numeric=True),
         Column("Speed-up", "×", "measured", numeric=True),
+        Column("Rounds"),
     )
     rounds = {each.n for cell in results.cells for each in cell.metrics if each.metric.endswith("_speedup") and each.n}
     counts = f"n = {min(rounds)}" + (f" to {max(rounds)}" if len(rounds) > 1 else "") if rounds else "n not recorded"
@@ -281,7 +344,9 @@ def latency(results: Results) -> Table:
         "rounds."
     )
     notes = (
-        "A speed-up is given only where its interval excludes 1 and it exceeds the noise of dense against dense.",
+        "A speed-up is given only where it is further from 1 than its interval and the noise of dense against dense "
+        "allow together. Below the rounds: how many are outliers by Tukey's fences, in prefill and decode; "
+        "none is left out.",
         *names.labels_note(results),
     )
     return aligned(

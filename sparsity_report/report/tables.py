@@ -305,6 +305,9 @@ def checks(results: Results) -> Table:
     return Table("tab:checks", caption, columns, (RowGroup(rows),), notes, tall=True, small=True)
 
 
+TIMED_IN = {"fresh": "each in a process of its own", "shared": "all in the process of the run"}
+
+
 def environment(results: Results) -> Table:
     where = results.environment
     memory = numbers.number(where.memory_bytes / 1024**3, 1) + f"{numbers.NBSP}GiB" if where.memory_bytes else ""
@@ -315,6 +318,7 @@ def environment(results: Results) -> Table:
         ("Device", plain(where.device)),
         ("Threads", str(where.threads or "")),
         ("Wait policy of threads", plain(where.wait_policy)),
+        ("Cells are timed", TIMED_IN.get(where.timing_process, "")),
         ("Frequency governor", plain(where.governor)),
         ("Load average at start", "" if where.load_average is None else numbers.number(where.load_average, 2)),
         ("Platform", plain(where.platform)),

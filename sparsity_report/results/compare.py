@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import CANNOT_CHECK, CHECK_FAILED, OK
+from .timing import floor_behind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .model import CellRecord, Measurement, Results
 
@@ -29,6 +30,9 @@ move their mean by some 1e-7. A change that a reader of four digits could ever s
 
 ROUNDING = ("max_abs_logit_difference",)
 """Numbers that are nothing but rounding: two of them need not agree."""
+
+OF_THE_HOUR = ("prefill_drift", "decode_drift", "other_cores", "preemptions_per_s")
+"""Numbers that say what the machine did meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -108,24 +112,26 @@ def same_float(old: float, new: float) -> bool:
     return abs(new - old) <= FLOAT_TOLERANCE * max(abs(old), abs(new))
 
 
-def judge_timing(old: Measurement, new: Measurement, same_machine: bool) -> tuple[Verdict, str]:
-    """Intervals that overlap are no difference."""
+def judge_timing(old: Measurement, new: Measurement, same_machine: bool, floor: float) -> tuple[Verdict, str]:
+    """Intervals that overlap, or are no further apart than dense is from itself, are no difference."""
     if not same_machine:
         return "not_comparable", "another machine, software or number of threads"
     if old.ci is None or new.ci is None:
         return "not_comparable", "no interval"
-    overlap = old.ci[0] <= new.ci[1] and new.ci[0] <= old.ci[1]
+    overlap = old.ci[0] <= new.ci[1] * (1 + floor) and new.ci[0] <= old.ci[1] * (1 + floor)
     return ("same", "") if overlap else (direction(old, new), "")
 
 
 def judge(
-    old: Measurement, new: Measurement, *, same_machine: bool, other_texts: frozenset[str]
+    old: Measurement, new: Measurement, *, same_machine: bool, other_texts: frozenset[str], floor: float
 ) -> tuple[Verdict, str]:
-    """The verdict on one number, and why it could not be compared. `other_texts` are those not cut alike in both."""
-    if new.conditions.get("corpus") in other_texts:
+    """The verdict on one number, and why it could not be compared. `floor` is the noise of a timing."""
+    if new.conditions.get("corpus") in other_texts:  # texts that are not cut alike in both
         return "not_comparable", "evaluated on other text or by another protocol"
     if new.metric in ROUNDING:
         return "not_comparable", "rounding itself; the checks judge it"
+    if new.metric in OF_THE_HOUR:
+        return "not_comparable", "what the machine did meanwhile"
     if old.unit != new.unit:
         return "not_comparable", f"{old.unit} became {new.unit}"
     if old.value is None or new.value is None:
@@ -133,13 +139,18 @@ def judge(
             return "same", ""
         return ("worse" if new.value is None else "better"), "not finite in one of the runs"
     if new.noise == "timing":
-        return judge_timing(old, new, same_machine)
+        return judge_timing(old, new, same_machine, floor)
     equal = old.value == new.value if new.noise == "exact" else same_float(old.value, new.value)
     return ("same", "") if equal else (direction(old, new), "")
 
 
 def compare_cells(
-    old: CellRecord, new: CellRecord, *, same_machine: bool, other_texts: frozenset[str]
+    old: CellRecord,
+    new: CellRecord,
+    *,
+    same_machine: bool,
+    other_texts: frozenset[str],
+    floor: Callable[[Measurement, Measurement], float],
 ) -> Iterator[Difference]:
     """Status first, then every number of either run."""
     verdict: Verdict = "same"
@@ -152,7 +163,9 @@ def compare_cells(
         ours, theirs = before.get(key), after.get(key)
         conditions = dict(key[1])
         if ours is not None and theirs is not None:
-            verdict, why = judge(ours, theirs, same_machine=same_machine, other_texts=other_texts)
+            verdict, why = judge(
+                ours, theirs, same_machine=same_machine, other_texts=other_texts, floor=floor(ours, theirs)
+            )
             yield Difference(new.id, key[0], conditions, ours.value, theirs.value, theirs.noise, verdict, why)
         elif ours is not None:
             yield Difference(new.id, key[0], conditions, ours.value, None, ours.noise, "lost")
@@ -173,6 +186,7 @@ def compare(old: Results, new: Results) -> Comparison:
             after[name],
             same_machine=bool(print_old) and print_old == print_new,
             other_texts=other_texts(texts(old, model), texts(new, model)),
+            floor=lambda one, other: max(floor_behind(old, one), floor_behind(new, other)),
         )
     return Comparison(
         tuple(differences),

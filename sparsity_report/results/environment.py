@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 from .. import __version__
 from ..resources import PACKAGE
@@ -85,7 +86,8 @@ def fingerprint(record: EnvironmentRecord) -> str:
     """
     variables = {key: value for key, value in record.variables.items() if key not in UNTIMED_VARIABLES}
     packages = {key: value for key, value in record.packages.items() if key in TIMED_PACKAGES}
-    facts = [record.cpu, record.cores, record.device, record.threads, record.governor, variables, packages]
+    waiting = [record.wait_policy, record.timing_process]
+    facts = [record.cpu, record.cores, record.device, record.threads, record.governor, waiting, variables, packages]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -96,8 +98,18 @@ def system() -> str:
     return f"{platform.system()} {release} {platform.machine()}{f', {library}' if library.strip() else ''}"
 
 
-def capture(device: str = "cpu", threads: int | None = None, command: str = "") -> EnvironmentRecord:
-    """The environment of this process. `device` is what the run uses; the caller adds when it started and finished."""
+def capture(
+    device: str = "cpu",
+    threads: int | None = None,
+    command: str = "",
+    wait_policy: str = "",
+    timing_process: Literal["", "fresh", "shared"] = "",
+) -> EnvironmentRecord:
+    """
+    The environment of this process. `device` is what the run uses; the caller adds when it started and finished.
+
+    `wait_policy` is what the processes that time are told, where that is not what this one was told.
+    """
     record = EnvironmentRecord(
         python=platform.python_version(),
         platform=system(),
@@ -106,7 +118,8 @@ def capture(device: str = "cpu", threads: int | None = None, command: str = "") 
         memory_bytes=memory_bytes(),
         device=device,
         threads=threads,
-        wait_policy=os.environ.get("OMP_WAIT_POLICY", "default"),
+        wait_policy=wait_policy or os.environ.get("OMP_WAIT_POLICY", "default").lower(),
+        timing_process=timing_process,
         governor=first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         packages=versions(PACKAGES + REPORT_PACKAGES),

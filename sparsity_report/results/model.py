@@ -37,6 +37,8 @@ class Measurement(Record):
     """95 % interval."""
     n: int | None = None
     """How many tokens, windows, items or timed rounds stand behind the value."""
+    outliers: int | None = None
+    """How many of the n lie beyond Tukey's fences; none of them is left out."""
     stderr: FiniteFloat | None = None
     """Standard error, where another tool gave the value and this with it."""
     samples_ref: str | None = None
@@ -441,6 +443,9 @@ class EnvironmentRecord(Record):
     device: str = "cpu"
     threads: int | None = None
     wait_policy: str = ""
+    """How OpenMP's threads wait where cells are timed."""
+    timing_process: Literal["", "fresh", "shared"] = ""
+    """Whether every cell was timed in a process of its own, or all in the run's."""
     governor: str = ""
     load_average: float | None = None
     packages: dict[str, str] = {}

@@ -286,11 +286,16 @@ class Latency(Table):
 
     batch: OneOrMany[Positive] = (1,)
     prompt: OneOrMany[Positive] = (128,)
-    decode: int = Field(default=32, ge=0)
+    decode: OneOrMany[NonNegative] = (32,)
+    """Several are read off one run. 0: only the prompt is timed."""
     runs: int = Field(default=10, ge=3)
-    """At least so many interleaved rounds …"""
+    """At least so many interleaved rounds (each runs both models twice, in either order) …"""
     seconds: Real = Field(default=2.0, ge=0)
-    """… and at least so long."""
+    """… and at least so long …"""
+    max_seconds: Real = Field(default=30.0, ge=0)
+    """… and then on until the speed-up is known to ± 2 %, but no longer than this for that reason."""
+    process: Literal["fresh", "shared"] = "fresh"
+    """"fresh": every cell in a process of its own. "shared": in the run's; `--quick` always does that."""
     variants: tuple[str, ...] = ("*",)
     """Globs on variant or cell ids: only these are timed."""
 
@@ -350,6 +355,11 @@ class Hardware(Table):
 
     device: Literal["cpu", "cuda"] = "cpu"
     threads: Positive | None = None
+    wait_policy: Literal["default", "passive", "active"] | None = None
+    """
+    How OpenMP's threads wait while cells are timed in fresh processes; not given, as OMP_WAIT_POLICY says. "default"
+    spins for a while: fastest on a quiet machine, useless on a busy one, where "passive" keeps timings usable.
+    """
     project: tuple[str, ...] = ()
     """Names of machines; what is said about them is modelled, and says so."""
     context: Positive | None = None

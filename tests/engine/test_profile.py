@@ -21,7 +21,7 @@ from sparsity_report.metrics import profile as family
 from sparsity_report.models.anatomy import anatomy
 from sparsity_report.spec.model import Target
 
-SETTING = Setting(batch=1, prompt=6, decode=3, runs=3, seconds=0.0)
+SETTING = Setting(batch=1, prompt=6, decode=(3,), runs=3, seconds=0.0)
 
 
 class Time:
@@ -137,7 +137,7 @@ def pair_of(model, entry="csr"):
 
 def test_the_parts_of_a_real_forward_add_up(tiny_opt):
     """Against the time of the same forwards without clocks, within what a busy machine allows."""
-    setting = Setting(batch=1, prompt=64, decode=4, runs=7, seconds=0.0)
+    setting = Setting(batch=1, prompt=64, decode=(4,), runs=7, seconds=0.0)
     model = tiny_opt.model
     ids = torch.arange(64)[None] + 5
     pair = profile.profile_pair(model, model, anatomy(model), targets_of(model), ids, setting)
@@ -172,7 +172,7 @@ def test_dense_is_profiled_once_and_has_no_products():
 
 def test_without_decoding_only_the_prefill_is_split():
     model = build_model("opt")
-    setting = Setting(batch=2, prompt=4, decode=0, runs=3, seconds=0.0)
+    setting = Setting(batch=2, prompt=4, decode=(), runs=3, seconds=0.0)
     pair = profile.profile_pair(
         variant_of(model, "masked"),
         model,

@@ -17,7 +17,7 @@ from sparsity_report.metrics import roofline as family
 from sparsity_report.models.anatomy import anatomy
 from sparsity_report.spec.model import Target
 
-SETTING = Setting(batch=2, prompt=4, decode=3, runs=3, seconds=0.0)
+SETTING = Setting(batch=2, prompt=4, decode=(3,), runs=3, seconds=0.0)
 BLOCK = 32 * (32 + 16 + 16 + 32) + 3 * 48 * 32
 """Weights of a block of the tiny Llama: q and o of 32 rows, k and v of 16, three maps of the MLP."""
 
@@ -84,8 +84,8 @@ def test_2_4_packed_says_what_a_2_4_unit_could_take():
 
 
 def test_without_decoding_the_first_token_stands_for_it():
-    none = Setting(batch=1, prompt=4, decode=0, runs=3, seconds=0.0)
-    one = Setting(batch=1, prompt=4, decode=1, runs=3, seconds=0.0)
+    none = Setting(batch=1, prompt=4, decode=(), runs=3, seconds=0.0)
+    one = Setting(batch=1, prompt=4, decode=(1,), runs=3, seconds=0.0)
 
     assert works(build_model("opt"), setting=none)[1]["decode"] == works(build_model("opt"), setting=one)[1]["decode"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import facts, style
 from ..drawing import Drawing, csv_text
-from ..numbers import seconds, times
+from ..numbers import percent, seconds, times
 from .cells import Names, choose, labelled, models_phrase, shown_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ PHASES = {"prefill": "Prefill time relative to dense", "decode": "Decode time re
 
 @dataclass(frozen=True)
 class Timing:
-    """A phase at one (batch, prompt) point. `ratio` is variant over dense, `low` to `high` its interval."""
+    """
+    A phase at one (batch, prompt) point: "1 × 128", and "1 × 128 + 32" where several lengths were decoded.
+
+    `ratio` is variant over dense, `low` to `high` its interval.
+    """
 
     cell: CellRecord
     phase: str
@@ -33,19 +37,24 @@ class Timing:
     differs: bool
     median: float | None
     rounds: int | None
+    outliers: int | None = None
+    drift: float | None = None
 
 
 def timings_of(results: Results, cell: CellRecord) -> list[Timing]:
     """All ratios of a cell, as times: the reciprocals of the speed-ups."""
-    found = []
+    found, several = [], any("decode" in point for point in facts.timing_points(results))
     for each in facts.speeds(results, cell):
         if each.phase in PHASES and each.ratio.value and each.ratio.ci and min(each.ratio.ci) > 0:
             slow, fast = each.ratio.ci
             point = f"{each.point.get('batch', 1)} × {each.point.get('prompt', '')}".removesuffix(" × ")
+            point += f" + {each.point['decode']}" if several and each.phase == "decode" else ""
             median = facts.value(cell, f"{each.phase}_latency_s", **each.point)
             ratio = (1 / each.ratio.value, 1 / fast, 1 / slow)
             differs = each.verdict != "no difference"
-            found.append(Timing(cell, each.phase, point, *ratio, each.floor, differs, median, each.ratio.n))
+            drift = facts.value(cell, f"{each.phase}_drift", **each.point)
+            read = (each.ratio.n, each.ratio.outliers, drift)
+            found.append(Timing(cell, each.phase, point, *ratio, each.floor, differs, median, *read))
     return found
 
 
@@ -112,13 +121,25 @@ def _caption(rows: list[tuple[ModelRecord, list[Timing]]], total: int) -> str:
     points = list(dict.fromkeys(each.point for _, timings in rows for each in timings))
     counts = [each.rounds for _, timings in rows for each in timings if each.rounds]
     rounds = f"n ≥ {min(counts)} interleaved rounds, " if counts else ""
+    scatter = [each.outliers for _, timings in rows for each in timings if each.outliers is not None]
+    drifts = [abs(each.drift) for _, timings in rows for each in timings if each.drift is not None]
+    rounds += f"of which at most {max(scatter)} are outliers and none is left out, " if scatter else ""
+    rounds += f"dense drifted by at most {percent(max(drifts), 0)}, " if drifts else ""
     shown = len({each.cell.id for _, timings in rows for each in timings})
     return (
         f"Median time relative to the dense model timed beside it (measured; {rounds}bars are 95\u00a0% intervals; in "
         f"brackets the median itself), batch × prompt tokens {', '.join(points)}. The grey band is the noise floor of "
-        f"dense against dense; hollow markers are no difference. {models_phrase(model for model, _ in rows)}"
+        f"dense against dense, {floors(rows)}; hollow markers are no difference. "
+        f"{models_phrase(model for model, _ in rows)}"
         f"{shown_of(shown, total)}"
     )
+
+
+def floors(rows: list[tuple[ModelRecord, list[Timing]]]) -> str:
+    """The range of the noise floors."""
+    every = [each.floor for _, timings in rows for each in timings]
+    low, high = percent(min(every), 1), percent(max(every), 1)
+    return f"±{low}" if low == high else f"±{low} to ±{high}"
 
 
 def draw(results: Results) -> Drawing | None:
@@ -131,7 +152,7 @@ def draw(results: Results) -> Drawing | None:
         return None
     data = [
         (model.id, model.label, each.cell.id, naming.cell(each.cell), each.phase, each.point, each.ratio, each.low,
-         each.high, each.floor, each.median, each.rounds)
+         each.high, each.floor, each.median, each.rounds, each.outliers, each.drift)
         for model, timings in rows
         for each in timings
     ]  # fmt: skip
@@ -148,5 +169,5 @@ def draw(results: Results) -> Drawing | None:
         + " ".join(_sentence(model, timings, naming) for model, timings in rows),
         caption=_caption(rows, sum(len(cells) for _, cells in every)),
         how_to_read="Left of the dashed line a variant is faster than dense, right of it slower.",
-        csv=csv_text((*header, "noise_floor", "median_s", "rounds"), data),
+        csv=csv_text((*header, "noise_floor", "median_s", "rounds", "outliers", "drift"), data),
     )

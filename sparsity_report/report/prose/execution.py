@@ -77,6 +77,33 @@ def floor_sentence(results: Results) -> str:
     return f"Dense timed against itself differs by up to {shown}: what is smaller is called no difference."
 
 
+def rounds_sentence(results: Results) -> str:
+    """How much was read, and how far it scatters."""
+    read = [each for cell in results.cells for each in cell.metrics if each.metric.endswith("_latency_s") and each.n]
+    counts, counted = [each.n or 0 for each in read], [each for each in read if each.outliers is not None]
+    if not counts:
+        return ""
+    low, high = numbers.count(min(counts)), numbers.count(max(counts))
+    sentence = f"Every median is of {low if low == high else f'{low} to {high}'} rounds"
+    if not counted:
+        return f"{sentence}."
+    outliers, total = sum(each.outliers or 0 for each in counted), sum(each.n or 0 for each in counted)
+    return (
+        f"{sentence}; {numbers.count(outliers)} of {numbers.count(total)} readings lie beyond Tukey’s fences, and none "
+        "is left out."
+    )
+
+
+def hour_sentence(results: Results) -> str:
+    """What the machine did meanwhile."""
+    drifts = [abs(each.value or 0) for cell in results.cells for each in cell.metrics if each.metric.endswith("_drift")]
+    cores = [each.value or 0 for cell in results.cells for each in cell.metrics if each.metric == "other_cores"]
+    parts = [f"the dense time drifted by at most {numbers.percent(max(drifts), 0)}"] if drifts else []
+    if cores:
+        parts.append(f"other processes kept at most {numbers.number(max(cores), 1)} cores busy")
+    return f"Within a timed setting {names.listing(parts)}." if parts else ""
+
+
 def fallback_items(results: Results) -> list[str]:
     """Everything that did not happen as asked, each kind once."""
     items = []
@@ -148,20 +175,29 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         for name, measured in by_format(results, model, phase).items()
     ]
     table = result_tables.latency(results)
+    running = result_tables.costs(results)
     untimed = "" if table.rows else "No latency was measured in this study."
     fallbacks = fallback_items(results)
     cost = method_tables.cost(results)
     blocks = (
-        *paragraph(masked_sentence(results), floor_sentence(results), untimed),
+        *paragraph(
+            masked_sentence(results),
+            floor_sentence(results),
+            rounds_sentence(results),
+            hour_sentence(results),
+            untimed,
+        ),
         *bullets(sentences),
         *paragraph(
             paying_sentence(results),
             time.unpaid_sentence(results),
             f"All timed settings are listed{see('tab:latency')}." if table.rows else "",
+            f"What running takes beside time is listed{see('tab:running')}." if running.rows else "",
         ),
         *figure(results, drawings, "latency"),
         *figure(results, drawings, "speed_vs_flops"),
         *((table,) if table.rows else ()),
+        *((running,) if running.rows else ()),
         *paragraph(cost_sentence(results), heading="What pruning cost."),
         *((cost,) if 0 < len(cost.rows) <= method_tables.SHORT else ()),
         *paragraph(

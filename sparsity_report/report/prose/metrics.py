@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import tables
+from ...results import timing
+from .. import numbers, tables
 from ..document import Section
 from ..markup import cite, emphasis, formula, ref
 from . import setup
@@ -269,14 +270,23 @@ def tasks(results: Results) -> tuple[Block, ...]:
     )
 
 
+def process_sentence(results: Results) -> str:
+    """Where a variant meets dense."""
+    if results.environment.timing_process == "fresh":
+        return "Variant and dense model run in turns, in a process of their own for every variant."
+    return "Variant and dense model run in turns in one process."
+
+
 def latency(results: Results) -> tuple[Block, ...]:
     return (
         *paragraph(
             "Latency is wall-clock time, of prefill (one pass over the prompt) and of decoding (one token after "
-            "another). Variant and dense model run alternately in one process. The speed-up is the median over "
-            "rounds of the dense time over the variant’s time of the same round, with a bootstrap interval"
-            f"{cite('efron1993bootstrap')}. Dense is also timed against dense: the largest distance of that interval "
-            "from 1 is the noise floor ε, and a speed-up R no further from 1 is no difference:"
+            f"another). {process_sentence(results)} A round runs either model twice, in the order variant, dense, "
+            "dense, variant, because who comes second finds a warmer machine. The speed-up is the median over rounds "
+            "of the dense time over the variant’s time of the same round, with a bootstrap interval"
+            f"{cite('efron1993bootstrap')}. Dense is also timed against a copy of itself: the end of that interval "
+            f"that is further from 1 gives the noise floor ε, at least {numbers.percent(timing.LEAST_EFFECT, 0)}. With "
+            "h, the half of the interval of ln R that faces 0, this is the rule:"
         ),
         equation("noise_floor"),
         *paragraph(
