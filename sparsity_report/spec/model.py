@@ -370,9 +370,18 @@ class Hardware(Table):
 
 
 class Notes(Table):
-    """The author's own text: Markdown files, their paths counted from the spec's folder."""
+    """
+    The author's own text: Markdown files, their paths counted from the spec's folder.
 
+    They may quote numbers, {{ perplexity | method=wanda, sparsity=0.5 }}, and cite, [@han2015learning].
+    """
+
+    question: str = ""
+    abstract: str = ""
+    related_work: str = ""
     discussion: str = ""
+    references: str = ""
+    """What they may cite beyond the shipped references: a .bib file, or a .toml like report/references.toml."""
 
 
 class Report(Table):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import facts, markdown, names, numbers, replicates, result_tables
+from .. import facts, markdown, names, numbers, quoting, replicates, result_tables
 from ..document import Author, Section
 from ..markup import plain, ref
 from . import behaviour, execution, ranking
@@ -127,7 +127,9 @@ def choice_sentence(results: Results) -> str:
 
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """9 Discussion."""
-    own = results.study.discussion
+    own = quoting.html(results, "discussion")
+    if own is None and results.study.discussion:
+        own = markdown.to_html(plain(results.study.discussion))
     interpretation = (
         *paragraph(
             *(behaviour.lead_sentence(results, model) for model in results.models),
@@ -138,7 +140,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *paragraph(choice_sentence(results)),
     )
     sections = (
-        *((Section("sec:author", "The authors’ discussion", (Author(markdown.to_html(own)),)),) if own else ()),
+        *((Section("sec:author", "The authors’ discussion", (Author(own),)),) if own else ()),
         Section("sec:answers", "What the data say", interpretation),
         Section("sec:limits", "Limits", bullets(limit(results) for limit in LIMITS)),
     )
