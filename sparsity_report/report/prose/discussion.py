@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import facts, markdown, names, numbers, quoting, replicates, result_tables
 from ..document import Author, Section
 from ..markup import plain, ref
-from . import behaviour, execution, ranking
+from . import behaviour, deploy, execution, ranking
 from .words import bullets, paragraph
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     sections = (
         *((Section("sec:author", "The authors’ discussion", (Author(own),)),) if own else ()),
         Section("sec:answers", "What the data say", interpretation),
+        deploy.section(results, drawings),
         Section("sec:limits", "Limits", bullets(limit(results) for limit in LIMITS)),
     )
     return Section("sec:discussion", "Discussion", sections=tuple(each for each in sections if not each.empty))
