@@ -385,7 +385,8 @@ class Notes(Table):
 
 
 class Report(Table):
-    outputs: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
+    outputs: tuple[Literal["html", "pdf", "latex"], ...] = ("html", "pdf")
+    """"latex" writes what a paper includes: tables/*.tex, references.bib and the figures as PDF."""
     layout: Literal["single-column", "two-column"] = "single-column"
     notes: Notes = Notes()
     templates: str = ""
