@@ -38,10 +38,12 @@ BEHAVIOUR = (
 )
 
 
-def model_card(results: Results, cell_id: str) -> str:
+def model_card(results: Results, cell_id: str, *, plain: bool = False) -> str:
     """
-    README.md for the variant that a cell executed. Raises KeyError for an unknown cell, ValueError for one without
-    numbers: what did not run cannot be published.
+    README.md for the variant that a cell executed, or for the `plain` checkpoint of its state, whose pruned weights
+    are zeros: the bytes and the speed of the cell's format are not its own.
+
+    Raises KeyError for an unknown cell, ValueError for one without numbers: what did not run cannot be published.
     """
     found = next((each for each in results.cells if each.id == cell_id), None)
     if found is None:
@@ -54,9 +56,9 @@ def model_card(results: Results, cell_id: str) -> str:
         _metadata(results, found, model, name),
         f"# {escaped(name)}\n",
         _warnings(results, model),
-        _how(results, found, model),
+        _how(results, found, model, plain),
         "## Numbers\n",
-        *_table(results, found, model),
+        *_table(results, found, model, plain),
         _protocols(results, model),
         _limits(results, found),
         _again(results, found),
@@ -103,12 +105,13 @@ def _warnings(results: Results, model: ModelRecord) -> str:
     return "\n\n".join(f"> {each}" for each in told if each)
 
 
-def _how(results: Results, found: CellRecord, model: ModelRecord) -> str:
+def _how(results: Results, found: CellRecord, model: ModelRecord, plain: bool) -> str:
     source = escaped(model.source) + (f" (revision `{model.revision[:12]}`)" if model.revision else "")
     made = escaped(to_text(names.state(results, found)).replace(numbers.NBSP, " "))
     form = escaped(names.storage_format(found.variant.format).replace(numbers.NBSP, " "))
     state = f"pruned as *{made}*" if found.variant.stages else "not pruned"
-    return f"Made from {source}, {state}, stored as *{form}*.\n"
+    stored = "written as a plain checkpoint, in which pruned weights are zeros" if plain else f"stored as *{form}*"
+    return f"Made from {source}, {state}, {stored}.\n"
 
 
 def _row(title: str, own: Measurement | None, dense: Measurement | None) -> Iterator[str]:
@@ -117,9 +120,9 @@ def _row(title: str, own: Measurement | None, dense: Measurement | None) -> Iter
         yield f"| {escaped(title)} | {' | '.join(pair)} | {own.kind} |"
 
 
-def _table(results: Results, found: CellRecord, model: ModelRecord) -> Iterator[str]:
+def _table(results: Results, found: CellRecord, model: ModelRecord, plain: bool) -> Iterator[str]:
     reference = results.reference(model.id)
-    rows = [(title, metric, conditions) for title, metric, conditions in ROWS]
+    rows = [each for each in ROWS if not (plain and each[1] == "stored_bytes")]
     for corpus in corpora(results):
         rows += [(f"{title} on {corpus}", metric, {"corpus": corpus}) for title, metric in BEHAVIOUR]
     lines = ["| Quantity | this model | dense | kind |", "|---|---|---|---|"]
@@ -132,7 +135,7 @@ def _table(results: Results, found: CellRecord, model: ModelRecord) -> Iterator[
         f"{numbers.with_interval(each.ratio)} times the speed of dense ({each.verdict})"
         for each in facts.speeds(results, found)
     ]
-    if speeds:
+    if speeds and not plain:
         told = "; ".join(speeds)
         yield f"\nOn {escaped(results.environment.cpu or 'one machine')}, {escaped(told)}."
 

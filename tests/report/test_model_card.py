@@ -72,3 +72,12 @@ def test_what_did_not_run_has_no_card(results):
         model_card(failed, failed.cells[0].id)
     with pytest.raises(KeyError):
         model_card(failed, "no-such-cell")
+
+
+def test_a_plain_checkpoint_claims_neither_bytes_nor_speed(results):
+    course = results("course")
+    card = model_card(course, csr_of(course).id, plain=True)
+
+    assert "Stored bytes" not in card
+    assert "times the speed of dense" not in card
+    assert "pruned weights are zeros" in card
