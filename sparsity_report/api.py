@@ -49,7 +49,7 @@ class Study:
         return pd.DataFrame(rows(self.results), columns=list(HEADER))
 
     def render(self, outputs: Iterable[str] | None = None, *, out: str | Path | None = None) -> list[Path]:
-        """The files written: report ("html", "pdf"; by default what the spec asks for), figures, tables, summary."""
+        """The files written: "html", "pdf", "latex" (by default what the spec asks for), figures, tables, summary."""
         from .report.render import render as write
 
         wanted = self.results.study.outputs if outputs is None else tuple(outputs)

@@ -44,7 +44,7 @@ def export(
     Write a cell's model: compressed, for load_sparse, or dense with zeros, for every other tool.
 
     A masked cell is always written dense. What was pruned is taken from the run folder where it is still kept, and
-    pruned again where it is not.
+    pruned again where it is not. A finished cell gets a model card, README.md.
     """
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
@@ -54,10 +54,16 @@ def export(
 
     results = store.read(run)
     folder = store.results_file(run).parent
-    loaded = load_spec(spec or folder / "spec.toml", overrides=results.spec.overrides)
+    # The author's text is in the results: its files need not be where the copy of the spec is.
+    loaded = load_spec(spec or folder / "spec.toml", overrides=(*results.spec.overrides, "report.notes={}"))
     wanted = chosen(loaded.spec, cell)
 
     from ..engine.exporting import write
 
     for file in write(loaded, wanted, folder, out, dense=dense, offline=offline, quick=results.quick):
         typer.echo(file)
+    if any((each.id, each.status) == (wanted.id, "ok") for each in results.cells):
+        from ..report.model_card import model_card
+
+        card = model_card(results, wanted.id, plain=dense or wanted.format.entry == "masked")
+        typer.echo(store.write_bytes(out / "README.md", card.encode()))

@@ -34,7 +34,9 @@ def show_written(files: Iterable[Path]) -> None:
 def render(
     run: Annotated[Path, typer.Argument(help="A run folder, or a results.json.")],
     out: Annotated[Path | None, typer.Option(help="Where the files go; by default beside the results.")] = None,
-    output: Annotated[list[str] | None, typer.Option(help="html or pdf; by default what the spec asks for.")] = None,
+    output: Annotated[
+        list[str] | None, typer.Option(help="html, pdf or latex; by default what the spec asks for.")
+    ] = None,
     templates: Annotated[
         Path | None, typer.Option(help="A folder of templates that come before those shipped, by name.")
     ] = None,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from .. import contamination, registry
 from ..accounting import byte_curve, values_of
 from ..contracts import GROUPS, VALUE_BYTES, FormatChoice, Pattern, pattern_of
-from ..corpora.text import read_files
 from ..models.anatomy import config_of
 from ..models.attention import attention_shape
 from ..results.environment import anonymous
@@ -20,6 +18,7 @@ from ..results.model import (
     GroupRecord,
     MatrixRecord,
     ModelRecord,
+    NoteRecord,
     QuantityRecord,
     StudyRecord,
 )
@@ -71,16 +70,14 @@ def study_record(loaded: LoadedSpec) -> StudyRecord:
         instructor=study.instructor,
         course=study.course,
         target_reason=loaded.spec.target.reason,
-        discussion=discussion(loaded),
+        notes=tuple(
+            NoteRecord.model_validate({"part": part, "file": anonymous(file), "text": text})
+            for part, (file, text) in loaded.notes.texts.items()
+        ),
+        references=loaded.notes.references,
         layout=report.layout,
         outputs=report.outputs,
     )
-
-
-def discussion(loaded: LoadedSpec) -> str:
-    """The author's Markdown file. Raises EnvironmentProblem when it cannot be read."""
-    name = loaded.spec.report.notes.discussion
-    return read_files([loaded.folder / Path(name).expanduser()])[0] if name else ""
 
 
 def matrix_records(matrices: Sequence[MatrixShape], targets: frozenset[str]) -> tuple[MatrixRecord, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import cite, document, images, markup, names, replicates
+from markupsafe import Markup
+
+from . import cite, document, images, markup, names, quoting, replicates
 from .prose import (
     appendix,
     behaviour,
@@ -22,8 +24,6 @@ from .prose import (
 )
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-
     from ..results.model import Alert, Results
     from .document import Block, Numbering, Section
     from .drawing import Drawing
@@ -64,6 +64,10 @@ class ReportModel:
         """Prose with its marks resolved."""
         return markup.to_html(text, self.numbering)
 
+    def resolved(self, html: Markup) -> Markup:
+        """An author's HTML with its marks resolved."""
+        return markup.resolved(html, self.numbering)
+
 
 def _labelled_once(results: Results, section: Section) -> Section:
     """The section with the label of a single model said once in every paragraph and list."""
@@ -80,6 +84,10 @@ def _labelled_once(results: Results, section: Section) -> Section:
     return replace(section, blocks=tuple(map(shorter, section.blocks)), sections=parts)
 
 
+def paragraph(text: Markup) -> Markup:
+    return Markup("<p>{}</p>").format(text)
+
+
 def build(results: Results) -> ReportModel:
     """Draw the figures, write the words, number everything; replicates are shown by their mean and spread."""
     from .figures import draw_all
@@ -89,13 +97,14 @@ def build(results: Results) -> ReportModel:
     written = (write(shown, drawings) for write in SECTIONS)
     sections = tuple(_labelled_once(shown, each) for each in written if not (each.appendix and each.empty))
     glance, abstract = summary.at_a_glance(shown), summary.abstract(shown)
-    numbering = document.number(sections, (abstract,), images.inline)
-    references = tuple(map(cite.reference, numbering.citations))
+    own = quoting.html(shown, "abstract")
+    numbering = document.number(sections, (own or abstract,), images.inline)
+    references = tuple(cite.reference(key, results.study.references) for key in numbering.citations)
     return ReportModel(
         results=results,
         glance=tuple(markup.to_html(each, numbering) for each in glance),
         alerts=summary.alerts(results),
-        abstract=markup.to_html(abstract, numbering),
+        abstract=markup.resolved(own, numbering) if own else paragraph(markup.to_html(abstract, numbering)),
         sections=sections,
         numbering=numbering,
         references=references,

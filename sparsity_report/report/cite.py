@@ -1,17 +1,17 @@
-"""References: what `references.toml` knows, as a line of text and as BibTeX."""
+"""References: what the bibliography knows, as a line of text and as BibTeX."""
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import bibliography
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..results.model import ModelRecord, Results
 
-FILE = Path(__file__).with_name("references.toml")
 PLACES = ("journal", "booktitle", "institution", "publisher", "howpublished")
 NAMED = (("pythia", "biderman2023pythia"), ("smollm2", "allal2025smollm2"))
 """Models of a general architecture (GPT-NeoX, Llama), known by their names."""
@@ -64,23 +64,22 @@ def _initials(name: str) -> str:
     if name.startswith("{"):
         return name.strip("{}")
     *first, last = name.split(" ")
-    return " ".join([*(f"{each[0]}." for each in first), last])
+    return " ".join([*(each if each.islower() else f"{each[0]}." for each in first if each), last])
 
 
-@cache
-def references() -> dict[str, Reference]:
-    """All known references by key."""
-    tables = tomllib.loads(FILE.read_text(encoding="utf-8"))
+def references(own: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Reference]:
+    """All known references by key; the author's `own` come before those shipped."""
+    known = {**bibliography.shipped(), **(own or {})}
     return {
-        key: Reference(key, table["type"], {name: str(value) for name, value in table.items() if name != "type"})
-        for key, table in tables.items()
+        key: Reference(key, table["type"], {name: value for name, value in table.items() if name != "type"})
+        for key, table in known.items()
     }
 
 
-def reference(key: str) -> Reference:
+def reference(key: str, own: Mapping[str, Mapping[str, str]] | None = None) -> Reference:
     """The reference of a key; one that is not known (a plug-in's) is shown by its key alone."""
     unknown = Reference(key, "misc", {"author": f"{{{key}}}", "title": key, "year": ""})
-    return references().get(key, unknown)
+    return references(own).get(key, unknown)
 
 
 def of_model(model: ModelRecord) -> str:

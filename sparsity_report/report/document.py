@@ -31,7 +31,7 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Author:
-    """Author's Markdown, sanitised to HTML already."""
+    """Author's Markdown, sanitised to HTML already; numbers and citations are marks in it."""
 
     html: Markup
 
@@ -154,6 +154,8 @@ def texts_of(block: Block) -> Iterator[str]:
             yield block.text
         case Bullets():
             yield from block.items
+        case Author():
+            yield block.html
         case Figure():
             yield from (block.drawing.caption, block.drawing.how_to_read, block.note)
         case Table():

@@ -19,11 +19,15 @@ SUMMARY_ROWS = 12
 
 
 def to_html(text: str) -> Markup:
-    """Paragraphs, emphasis, lists, code and links of an author's Markdown; everything else loses its tags."""
+    """
+    Paragraphs, emphasis, lists, code and links of an author's Markdown; everything else loses its tags.
+
+    Marks of ours stay; whoever takes a text from outside drops its own with `markup.plain` before.
+    """
     import nh3
     from markdown_it import MarkdownIt
 
-    html = MarkdownIt("commonmark", {"html": False}).render(markup.plain(text))
+    html = MarkdownIt("commonmark", {"html": False}).render(text)
     clean = nh3.clean(html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"})
     return Markup(clean)
 

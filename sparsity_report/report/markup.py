@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _OPEN, _SPLIT, _CLOSE = "\ue000", "\ue001", "\ue002"
 _MARK = re.compile(f"{_OPEN}([a-z]+){_SPLIT}([^{_CLOSE}]*){_CLOSE}")
@@ -60,6 +60,11 @@ def emphasis(text: str) -> str:
 def formula(tex: str, spoken: str) -> str:
     """Inline mathematics."""
     return _mark("formula", tex, spoken)
+
+
+def quoted(text: str) -> str:
+    """A number that an author's text quotes."""
+    return _mark("span", plain(text))
 
 
 class Numbering(Protocol):
@@ -113,6 +118,24 @@ def to_html(text: str, numbering: Numbering) -> Markup:
         pieces += [escape(before), resolved]
         position = found.end()
     return Markup("").join([*pieces, escape(text[position:])])
+
+
+def resolved(html: Markup, numbering: Numbering) -> Markup:
+    """HTML that has marks in its text, such as an author's, with every mark resolved."""
+
+    def replace(found: re.Match[str]) -> str:
+        return _html(found[1], Markup(found[2]).unescape().split(_SPLIT), numbering)
+
+    return Markup(_MARK.sub(replace, html))
+
+
+def mapped(text: str, plain_text: Callable[[str], str], mark: Callable[[str, list[str]], str]) -> str:
+    """The text in another language: what stands between marks by one function, marks by kind and parts by another."""
+    pieces, position = [], 0
+    for found in _MARK.finditer(text):
+        pieces += [plain_text(text[position : found.start()]), mark(found[1], found[2].split(_SPLIT))]
+        position = found.end()
+    return "".join([*pieces, plain_text(text[position:])])
 
 
 def to_text(text: str) -> str:

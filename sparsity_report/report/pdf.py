@@ -10,6 +10,7 @@ import contextlib
 import gc
 import io
 import logging
+import re
 import sys
 import warnings
 from datetime import UTC, datetime
@@ -113,6 +114,30 @@ def render_pdf(results: Results, html: str) -> bytes:
         document = place(weasyprint, page, **options) if single else page.render(**options)
         made: bytes = document.write_pdf(finisher=_finish, **options)
     return made
+
+
+def figure_pdf(svg: str) -> bytes:
+    """A figure alone on a page of its size, in vectors, for a paper. Raises EnvironmentProblem."""
+    from . import images, labels
+
+    weasyprint = _load()
+    width, height = (_points(svg, side) for side in ("width", "height"))
+    page = (
+        f"<style>@page {{ size: {width}pt {height}pt; margin: 0 }} html, body {{ margin: 0; font-size: 0 }} "
+        f'img {{ width: {width}pt }}</style><img alt="" src="{images.svg_uri(labels.as_text(svg))}">'
+    )
+    fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), allow_redirects=False)
+    with _quiet():
+        made: bytes = weasyprint.HTML(string=page, url_fetcher=fetcher).write_pdf()
+    return made
+
+
+def _points(svg: str, side: str) -> float:
+    """A side of an SVG of ours, whose root says it in points."""
+    found = re.search(rf'<svg\b[^>]*?\b{side}="([\d.]+)pt"', svg)
+    if found is None:
+        raise ValueError(f"the figure has no {side} in points")
+    return float(found[1])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Results to files: report.html, report.pdf, figures, results.csv, summary.md. Imports no torch."""
+"""Results to files: report.html, report.pdf, figures, tables, results.csv, summary.md. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import EnvironmentProblem
 from ..results.store import write_bytes
-from . import html, markdown, tidy
+from . import html, latex, markdown, tidy
 from .build import build
 from .templates import environment
 
@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..results.model import Results
+    from .build import ReportModel
 
-OUTPUTS = ("html", "pdf")
+OUTPUTS = ("html", "pdf", "latex")
+USUAL = ("html", "pdf")
 
 
 def render(
-    results: Results, folder: Path, outputs: Iterable[str] = OUTPUTS, templates: Path | None = None
+    results: Results, folder: Path, outputs: Iterable[str] = USUAL, templates: Path | None = None
 ) -> Iterator[Path]:
     """
     Write the report into `folder`, and yield each path once it is written; nothing happens before the first is asked.
 
-    Templates in the folder `templates` come before those shipped.
+    "latex" is for papers: tables/*.tex, references.bib and every figure as PDF. Templates in the folder `templates`
+    come before those shipped.
 
     report.html comes first and the PDF last: where it cannot be made, everything else is there already, and
     EnvironmentProblem has the remedy. Raises EnvironmentProblem, too, when the folder cannot be written.
@@ -38,14 +41,27 @@ def render(
     for drawing in report.drawings.values():
         yield write_bytes(folder / "figures" / f"{drawing.id}.svg", drawing.svg.encode())
         yield write_bytes(folder / "figures" / f"{drawing.id}.csv", drawing.csv.encode())
+    if "latex" in wanted:
+        for name, text in latex.tables(report).items():
+            yield write_bytes(folder / "tables" / name, text.encode())
+        yield write_bytes(folder / "references.bib", f"{report.bibtex}\n".encode())
     yield write_bytes(folder / "results.csv", tidy.results_csv(results).encode())
     yield write_bytes(folder / "summary.md", markdown.summary(results, templates).encode())
-    if "pdf" in wanted:
-        from . import pdf
+    try:
+        yield from _portable(report, folder, wanted, templates)
+    except EnvironmentProblem as problem:
+        there = f"Everything else is written, the report as {page}." if page.exists() else "Everything else is written."
+        raise EnvironmentProblem(f"{problem.message} {there}", remedy=problem.remedy) from problem
 
-        try:
-            made = pdf.render_pdf(results, html.page(report, "pdf", templates))
-        except EnvironmentProblem as problem:
-            message = f"{problem.message} Everything else is written, the report as {page}."
-            raise EnvironmentProblem(message, remedy=problem.remedy) from problem
+
+def _portable(report: ReportModel, folder: Path, wanted: set[str], templates: Path | None) -> Iterator[Path]:
+    """What only WeasyPrint makes: the report, and for papers the figures, as PDF."""
+    if not {"pdf", "latex"} & wanted:
+        return
+    from . import pdf
+
+    if "pdf" in wanted:
+        made = pdf.render_pdf(report.results, html.page(report, "pdf", templates))
         yield write_bytes(folder / "report.pdf", made)
+    for drawing in report.drawings.values() if "latex" in wanted else ():
+        yield write_bytes(folder / "figures" / f"{drawing.id}.pdf", pdf.figure_pdf(drawing.svg))

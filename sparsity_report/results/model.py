@@ -369,6 +369,14 @@ class Author(Record):
     email: str = ""
 
 
+class NoteRecord(Record):
+    """The author's Markdown for one part of the paper, as it was written; `file` is named where a quote goes wrong."""
+
+    part: Literal["question", "abstract", "related_work", "discussion"]
+    file: str
+    text: str
+
+
 class StudyRecord(Record):
     """The words of the study's author; text, never code."""
 
@@ -382,8 +390,15 @@ class StudyRecord(Record):
     course: str = ""
     target_reason: str = ""
     discussion: str = ""
+    """Of older results, whose discussion quoted nothing; newer ones have it among the notes."""
+    notes: tuple[NoteRecord, ...] = ()
+    references: dict[str, dict[str, str]] = {}
+    """The author's own, by key: BibTeX fields, and `type`."""
     layout: Literal["single-column", "two-column"] = "single-column"
     outputs: tuple[str, ...] = ("html", "pdf")
+
+    def note(self, part: str) -> NoteRecord | None:
+        return next((each for each in self.notes if each.part == part), None)
 
 
 class SpecRecord(Record):

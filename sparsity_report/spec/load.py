@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from .. import resources
 from ..errors import Problem, SpecError, UsageError
 from ..models.loading import is_path
-from . import rules
+from . import notes, rules
 from .findings import Finding, dotted, from_pydantic, in_the_text
 from .locate import Loc, lines_of, locate
 from .model import Spec
+from .notes import Notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +40,7 @@ class LoadedSpec:
     file: str
     overrides: tuple[str, ...]
     folder: Path
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def slug(self) -> str:
@@ -60,7 +62,9 @@ class Source:
 
 def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
     """
-    Reads, merges and checks a spec. Each override is `KEY.KEY=VALUE`, the value as TOML writes it or a bare word.
+    Reads, merges and checks a spec, and the author's text that goes with it.
+
+    Each override is `KEY.KEY=VALUE`, the value as TOML writes it or a bare word.
 
     Raises SpecError with every problem; UsageError for what is not a file and for malformed overrides.
     """
@@ -78,7 +82,11 @@ def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
         lines = [f"extends {source.base.name}:", *source.base_text.splitlines()]
         text += "\n" + "".join(f"# {line}".rstrip() + "\n" for line in lines)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return LoadedSpec(spec, text, sha256, str(path), tuple(overrides), folder)
+    missing, texts = notes.read(spec.report.notes, folder)
+    if missing:
+        refuse(source, missing)
+    notes.check(spec, texts, folder)
+    return LoadedSpec(spec, text, sha256, str(path), tuple(overrides), folder, texts)
 
 
 def frozen(data: Any) -> Any:
@@ -226,7 +234,7 @@ def counted_from_here(loc: Loc, value: Any) -> Any:
         corpus, colon, argument = value.partition(":")
         return f"text:{absolute(argument)}" if corpus == "text" and colon else value
     is_model = loc[:1] == ("model",) and loc[2:] == ("source",) and is_path(value)
-    is_report = loc[:1] == ("report",) and loc[1:] in (("notes", "discussion"), ("templates",), ("style",))
+    is_report = loc[:2] == ("report", "notes") or loc in (("report", "templates"), ("report", "style"))
     is_file = is_report or loc == ("metrics", "tasks", "include")
     return absolute(value) if is_model or is_file else value
 

@@ -370,13 +370,23 @@ class Hardware(Table):
 
 
 class Notes(Table):
-    """The author's own text: Markdown files, their paths counted from the spec's folder."""
+    """
+    The author's own text: Markdown files, their paths counted from the spec's folder.
 
+    They may quote numbers, {{ perplexity | method=wanda, sparsity=0.5 }}, and cite, [@han2015learning].
+    """
+
+    question: str = ""
+    abstract: str = ""
+    related_work: str = ""
     discussion: str = ""
+    references: str = ""
+    """What they may cite beyond the shipped references: a .bib file, or a .toml like report/references.toml."""
 
 
 class Report(Table):
-    outputs: tuple[Literal["html", "pdf"], ...] = ("html", "pdf")
+    outputs: tuple[Literal["html", "pdf", "latex"], ...] = ("html", "pdf")
+    """"latex" writes what a paper includes: tables/*.tex, references.bib and the figures as PDF."""
     layout: Literal["single-column", "two-column"] = "single-column"
     notes: Notes = Notes()
     templates: str = ""

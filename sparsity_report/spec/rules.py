@@ -36,7 +36,7 @@ LEAF_CHECKS = ("max_abs_logit_difference",)
 
 def findings(spec: Spec) -> tuple[Finding, ...]:
     """Everything wrong with a spec whose shape is right. Cells are planned only once nothing else is."""
-    found = [*duplicates(spec), *metrics(spec), *texts(spec), *machines(spec)]
+    found = [*duplicates(spec), *metrics(spec), *texts(spec), *machines(spec), *said_twice(spec)]
     for number, each in enumerate(spec.variant):
         found += variant(each, ("variant", number))
         for step, loc in pruning_steps(each, ("variant", number)):
@@ -87,6 +87,13 @@ def duplicates(spec: Spec) -> Iterator[Finding]:
 def variant_names(spec: Spec) -> tuple[str, ...]:
     """The variants' ids; one without is called by its place."""
     return tuple(each.id or f"variant-{number}" for number, each in enumerate(spec.variant, start=1))
+
+
+def said_twice(spec: Spec) -> Iterator[Finding]:
+    """Question and abstract stand in the spec or in a file of their own."""
+    for name in ("question", "abstract"):
+        if getattr(spec.study, name) and getattr(spec.report.notes, name):
+            yield Finding(("report", "notes", name), f"study.{name} is given as well", "leave out one of the two")
 
 
 def metrics(spec: Spec) -> Iterator[Finding]:

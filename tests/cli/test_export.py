@@ -28,6 +28,8 @@ step = [{ prune = "magnitude", sparsity = 0.6 }, { quantize = "rtn" }]
 format = ["masked", "csr", "dense"]
 [metrics]
 use = ["storage", "sparsity", "perplexity"]
+[report]
+notes = { discussion = "own.md" } # which nobody copies into the run folder
 """
 
 
@@ -41,6 +43,7 @@ def run(*arguments):
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     (folder / "pipeline.toml").write_text(SPEC, encoding="utf-8")
+    (folder / "own.md").write_text("Dense has {{ perplexity | variant=dense }}.", encoding="utf-8")
     results = run_study(load_spec(folder / "pipeline.toml"), folder / "run", Options(), lambda _: None)
     return folder / "run", results
 
@@ -76,7 +79,7 @@ def test_a_compressed_cell_is_written_and_loaded(study, tmp_path, capsys):
     model = load_sparse(out)
     head = json.loads((out / "sparse.json").read_text())
 
-    assert {"sparse.safetensors", "sparse.json", "config.json", "tokenizer.json"} <= {
+    assert {"sparse.safetensors", "sparse.json", "config.json", "tokenizer.json", "README.md"} <= {
         each.rpartition("/")[2] for each in printed
     }
     assert head["provenance"]["cell"] == csr.id
@@ -86,6 +89,8 @@ def test_a_compressed_cell_is_written_and_loaded(study, tmp_path, capsys):
     )
     assert csr.value("stored_bytes", over="model") == stored
     assert AutoTokenizer.from_pretrained(out)("a b").input_ids
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert f"{stored / 2**20:.2f} MiB" in card
 
 
 def test_dense_is_a_checkpoint_with_the_same_function(study, tmp_path):
@@ -103,6 +108,7 @@ def test_dense_is_a_checkpoint_with_the_same_function(study, tmp_path):
     weight = dense.get_submodule("model.decoder.layers.0.fc1").weight
     assert (weight == 0).float().mean() >= 0.6
     assert json.loads((tmp_path / "dense" / "provenance.json").read_text())["stages"]
+    assert "pruned weights are zeros" in (tmp_path / "dense" / "README.md").read_text(encoding="utf-8")
 
 
 def test_what_is_no_cell_or_no_empty_folder_is_wrong_usage(study, tmp_path, capsys):

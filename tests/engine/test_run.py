@@ -397,16 +397,21 @@ def test_the_lock_pins_what_was_run(study, tmp_path):
     assert results.data[0].token_ids_sha256 == lock["data"][0]["token_ids_sha256"]
 
 
-def test_the_authors_discussion_is_read_from_beside_the_spec(study, spec_file, tmp_path):
+def test_the_authors_text_travels_in_the_results(study, spec_file, tmp_path):
+    """So that a report can be made again without the files."""
     text = spec_file.read_text(encoding="utf-8")
-    spec_file.write_text(text + '\n[report]\nnotes = { discussion = "discussion.md" }\n', encoding="utf-8")
-    with pytest.raises(EnvironmentProblem, match="cannot be read"):
+    spec_file.write_text(
+        text + '\n[report]\nnotes = { discussion = "own.md", references = "own.bib" }\n', encoding="utf-8"
+    )
+    with pytest.raises(SpecError, match=r"'own\.md' cannot be read"):
         study(tmp_path / "run")
-    (tmp_path / "discussion.md").write_text("What *I* think.", encoding="utf-8")
+    (tmp_path / "own.md").write_text("Dense: {{ perplexity | variant=dense }} [@me2026].", encoding="utf-8")
+    (tmp_path / "own.bib").write_text("@misc{me2026, author = {Me}, title = {Mine}}", encoding="utf-8")
 
     results, _ = study(tmp_path / "run", only=("dense*",))
 
-    assert results.study.discussion == "What *I* think."
+    assert results.study.note("discussion").text == "Dense: {{ perplexity | variant=dense }} [@me2026]."
+    assert results.study.references == {"me2026": {"type": "misc", "author": "Me", "title": "Mine"}}
 
 
 def test_the_attention_implementation_is_pinned_and_recorded(study, tmp_path):

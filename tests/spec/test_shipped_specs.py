@@ -10,14 +10,25 @@ from sparsity_report.planning import plan_cells
 from sparsity_report.spec.load import load_spec
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted([*(ROOT / "specs").glob("*.toml"), *(ROOT / "templates" / "specs").glob("*.toml")])
+EXERCISES = sorted((ROOT / "specs" / "exercises").glob("*.toml"))
+SHIPPED = sorted([*(ROOT / "specs").glob("*.toml"), *(ROOT / "templates" / "specs").glob("*.toml"), *EXERCISES])
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_is_valid_and_announces_its_schema(file: Path) -> None:
     loaded = load_spec(file)
 
-    assert loaded.text.startswith("#:schema ./schema.json\n")
+    assert loaded.text.startswith(f"#:schema {'../' if file in EXERCISES else './'}schema.json\n")
+
+
+@pytest.mark.parametrize("file", EXERCISES, ids=lambda file: file.stem)
+def test_an_exercise_asks_what_its_expectations_answer(file: Path) -> None:
+    """Offline, on the bundled model; every question is one of the study and has an expectation beside it."""
+    spec = load_spec(file).spec
+
+    assert spec.study.question.endswith("?")
+    assert spec.expect
+    assert spec.model[0].source == "bundled:tiny-opt"
 
 
 def entries(name: str) -> set[tuple[str, str, str]]:

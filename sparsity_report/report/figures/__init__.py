@@ -23,7 +23,10 @@ def draw_all(results: Results) -> dict[str, Drawing]:
         layer_error,
         layer_sparsity,
         mask_overlap,
+        mask_patterns,
         parameter_fraction,
+        pareto_bytes,
+        pareto_latency,
         quality_sparsity,
         reliability,
         roofline,
@@ -35,9 +38,9 @@ def draw_all(results: Results) -> dict[str, Drawing]:
     )
 
     order = (
-        block_diagram, headline, quality_sparsity, flips, reliability, sensitivity, parameter_fraction, group_sparsity,
-        allocation, layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components, break_even, latency,
-        speed_vs_flops, time_shares, waterfall, roofline,
+        block_diagram, mask_patterns, headline, quality_sparsity, flips, reliability, sensitivity, parameter_fraction,
+        group_sparsity, allocation, layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components,
+        break_even, latency, speed_vs_flops, time_shares, waterfall, roofline, pareto_bytes, pareto_latency,
     )  # fmt: skip
     drawings = (figure.draw(results) for figure in order)
     return {drawing.id: drawing for drawing in drawings if drawing is not None}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import facts, markdown, names, numbers, replicates, result_tables
+from .. import facts, markdown, names, numbers, quoting, replicates, result_tables
 from ..document import Author, Section
 from ..markup import plain, ref
-from . import behaviour, execution, ranking
+from . import behaviour, deploy, execution, ranking
 from .words import bullets, paragraph
 
 if TYPE_CHECKING:
@@ -127,7 +127,9 @@ def choice_sentence(results: Results) -> str:
 
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """9 Discussion."""
-    own = results.study.discussion
+    own = quoting.html(results, "discussion")
+    if own is None and results.study.discussion:
+        own = markdown.to_html(plain(results.study.discussion))
     interpretation = (
         *paragraph(
             *(behaviour.lead_sentence(results, model) for model in results.models),
@@ -138,8 +140,9 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *paragraph(choice_sentence(results)),
     )
     sections = (
-        *((Section("sec:author", "The authors’ discussion", (Author(markdown.to_html(own)),)),) if own else ()),
+        *((Section("sec:author", "The authors’ discussion", (Author(own),)),) if own else ()),
         Section("sec:answers", "What the data say", interpretation),
+        deploy.section(results, drawings),
         Section("sec:limits", "Limits", bullets(limit(results) for limit in LIMITS)),
     )
     return Section("sec:discussion", "Discussion", sections=tuple(each for each in sections if not each.empty))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import names
-from ..document import Section
+from .. import names, quoting
+from ..document import Author, Section
 from ..markup import cite, emphasis, plain, strong
 from .words import bullets, paragraph
 
@@ -23,6 +23,8 @@ NOT_MEASURED = {
     "task_accuracy": "accuracy on downstream tasks",
     "energy_j": "energy",
 }
+OWN = ("question", "related_work")
+"""Parts of the author's text that stand here."""
 
 
 def kinds(results: Results) -> dict[str, list[str]]:
@@ -59,7 +61,7 @@ def missing_sentence(results: Results) -> str:
 
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     """1 Question and scope."""
-    asked = plain(results.study.question)
+    asked, own, related = plain(results.study.question), *(quoting.html(results, each) for each in OWN)
     blocks = (
         *paragraph(
             "Pruning removes weights from a trained network; what it saves depends on how the remaining weights are "
@@ -68,6 +70,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
             "execution exploits are two things, and this report keeps them apart.",
             f"The study asks: {emphasis(asked)}" if asked else "",
         ),
+        *((Author(own),) if own else ()),
         *paragraph(
             "Two questions are asked of every pruned model. Behaviour: how far do its predictions move away from "
             "those of the dense model? Structure: where are parameters, zeros, bytes and operations, and does a "
@@ -77,4 +80,5 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *bullets(kind_items(results)),
         *paragraph(missing_sentence(results)),
     )
-    return Section("sec:question", "Question and scope", blocks)
+    sections = (Section("sec:related", "Related work", (Author(related),)),) if related else ()
+    return Section("sec:question", "Question and scope", blocks, sections)

@@ -238,6 +238,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     layers = (
         *paragraph(*(target_sentence(results, model) for model in results.models), plain(results.study.target_reason)),
         *figure(results, drawings, "block_diagram"),
+        *figure(results, drawings, "mask_patterns"),
     )
     variants = (
         *paragraph(

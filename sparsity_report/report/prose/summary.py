@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import facts, names, numbers
+from .. import facts, names, numbers, quoting
 from ..markup import plain
 from . import behaviour, execution, storage
 from .headline import comparison_sentence, status_sentence
@@ -99,5 +99,6 @@ def abstract(results: Results) -> str:
 
 
 def alerts(results: Results) -> tuple[Alert, ...]:
-    """Recorded alerts, warnings first."""
-    return tuple(sorted(results.alerts, key=lambda each: each.level != "warning"))
+    """Recorded alerts and those about the author's quotes, warnings first."""
+    every = (*results.alerts, *quoting.alerts(results))
+    return tuple(sorted(every, key=lambda each: each.level != "warning"))
