@@ -67,7 +67,7 @@ def test_validate_goes_on_after_a_bad_spec(capsys: pytest.CaptureFixture[str]) -
 
     assert run("validate", bad, "quickstart") == SPEC
     streams = capsys.readouterr()
-    assert streams.out == "quickstart: valid, 17 cells\n"
+    assert streams.out == "quickstart: valid, 19 cells\n"
     assert "spec_version: must be 1" in streams.err
 
 

@@ -115,8 +115,8 @@ class Names:
     def _stage(self, stage: StageRecord, swept: bool, patterned: bool) -> str:
         """A stage in words; `swept` leaves out the sparsity, which is what varies along a series."""
         if stage.op == "quantize":
-            own = (f"{value} bit" if key == "bits" else str(value) for key, value in stage.params.items())
-            return " ".join([stage.entry, *own])
+            bits = [f"{stage.params['bits']} bit"] if "bits" in stage.params else []
+            return " ".join([stage.entry, *bits, *(each for each in stage.params.values() if isinstance(each, str))])
         if stage.op != "prune":
             return stage.entry
         pattern = str(stage.params.get("pattern", "unstructured"))
