@@ -78,12 +78,12 @@ class TimingProcess:
 
     def perform(self, job: Job) -> Timed:
         """Raises SparsityReportError with what the process said, or what killed it."""
+        self.complaints.seek(0)
+        self.complaints.truncate()  # before it starts: it may say why and end at once
         if self.process is None or self.process.poll() is not None:
             self.close_pipes()
             self.process = self.start()
         process = self.process
-        self.complaints.seek(0)
-        self.complaints.truncate()
         reply = ""
         if process.stdin is not None and process.stdout is not None:
             with contextlib.suppress(BrokenPipeError):  # it has ended: its exit code and last words say why
