@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsity_report import registry
+from sparsity_report import __version__, registry
 from sparsity_report.errors import CHECK_FAILED, OK
 
 ROOT = Path(__file__).parent.parent
@@ -101,3 +101,12 @@ def test_links_resolve(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_names_no_folder_of_the_machine_on_which_it_was_written(page):
     assert not re.findall(r"(?<![\w.])/(?:tmp|home|root|work|Users)/\S*", page.read_text(encoding="utf-8"))
+
+
+def test_the_citation_file_names_this_version_and_the_readme_s_title():
+    cff = dict(
+        re.findall(r'^(\w[\w-]*): "?(.+?)"?$', (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+    assert cff["version"] == __version__
+    assert f"title = {{{cff['title']}}}" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sparsity_report import errors, registry
+from sparsity_report import errors
 from sparsity_report.cli import VERBS
 from sparsity_report.resources import folder
 from sparsity_report.spec.load import load_spec
@@ -32,12 +32,6 @@ def test_every_shipped_spec_is_in_the_table():
     table = README.partition("| spec that ships |")[2].partition("\n\n")[0]
 
     assert {file.stem for file in folder("specs").glob("*.toml")} == set(re.findall(r"^\| `(\w+)` \|", table, re.M))
-
-
-def test_every_method_is_in_the_table():
-    table = README.partition("| method |")[2].partition("\n\n")[0]
-
-    assert set(registry.names("methods")) == set(re.findall(r"`([\w-]+)`", table))
 
 
 def test_the_exit_codes_are_those_of_the_code():

@@ -25,7 +25,7 @@ TITLES = {
     "metrics": ("Metrics", "`[metrics] use = [NAME, …]` chooses what is measured; the quantities come with it."),
     "corpora": ("Corpora", '`[data] evaluation = { source = "NAME" }`, and the same for the calibration.'),
     "sources": ("Model sources", "`[[model]] source` takes any of these; which one reads it follows from its form."),
-    "quantizers": ("Quantizers", "A step `{ quantize = NAME, … }` of a variant lowers the precision of its values."),
+    "quantizers": ("Quantizers", "A step `{ quantize = NAME, … }` of a variant lowers the precision of the values."),
     HARDWARE: (
         "Machines",
         "`[hardware] project = [NAME, …]` models lower bounds for these. Peaks and bandwidths are the makers' figures.",
@@ -116,8 +116,10 @@ def _parameters(kind: str, each: dict[str, Any]) -> str:
         (code(name), "must be given" if own.get("required") else code(toml(own["default"])), _choices(own["type"]))
         for name, own in each["parameters"].items()
     ]
-    place = "" if kind == "formats" or not rows else f"Parameters, in `[variant.params.{each['name']}]`:\n\n"
-    return place + table(("parameter", "default", "type"), rows)
+    places = {"formats": "beside `use`", "quantizers": "in the step, beside `quantize`"}
+    place = places.get(kind, f"in `[variant.params.{each['name']}]`")
+    lead = f"Parameters, {place}:\n\n" if rows else ""
+    return lead + table(("parameter", "default", "type"), rows)
 
 
 def _choices(kind: str) -> str:

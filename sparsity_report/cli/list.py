@@ -109,9 +109,11 @@ def citation(key: str) -> str:
 
 
 def kind_of(annotation: Any) -> str:
-    """`int`, the choices of a Literal, or "table"."""
+    """`int`, the choices of a Literal, "list of int", or "table"."""
     if get_origin(annotation) is dict:
         return "table"
+    if get_origin(annotation) is tuple:
+        return f"list of {kind_of(annotation.__args__[0])}"
     choices = getattr(annotation, "__args__", ())
     return " | ".join(map(repr, choices)) if choices else getattr(annotation, "__name__", str(annotation))
 
