@@ -116,16 +116,18 @@ class Slowed(torch.nn.Module):
 
     def __init__(self, model: torch.nn.Module, factor: float) -> None:
         super().__init__()
-        self.model, self.factor = model, factor
-        vars(self)["forward"] = functools.wraps(model.forward)(self.forward)  # prefill looks at its parameters
+        self.model = model
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        started = time.perf_counter()
-        output = self.model(*args, **kwargs)
-        until = started + self.factor * (time.perf_counter() - started)
-        while time.perf_counter() < until:
-            pass
-        return output
+        @functools.wraps(model.forward)  # the engine looks at its parameters
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            started = time.perf_counter()
+            output = model(*args, **kwargs)
+            until = started + factor * (time.perf_counter() - started)
+            while time.perf_counter() < until:
+                pass
+            return output
+
+        vars(self)["forward"] = forward
 
 
 def serve(options: argparse.Namespace) -> None:
