@@ -40,12 +40,13 @@ class Mark:
     marker: str = "o"
 
 
+# Hatches are lines: one of dots is a hundred kilobytes of circles in every SVG that has it.
 FORMATS = {
     "dense": Mark(BLUE, "", "o"),
     "masked": Mark(ORANGE, "////", "s"),
     "csr": Mark(GREEN, "\\\\\\\\", "^"),
     "nm": Mark(PURPLE, "xxxx", "D"),
-    "csc": Mark("#117733", "....", "<"),
+    "csc": Mark("#117733", "||||", "<"),
     "bsr": Mark("#882255", "++", "h"),
     "semi-structured": Mark("#6B6B00", "xx", "d"),
     "bitmask": Mark(SKY, "----", "v"),
@@ -89,7 +90,7 @@ COMPONENTS = {
     "indices": Mark(VERMILION, "\\\\\\\\"),
     "pointers": Mark(BLACK, ""),
     "positions": Mark(YELLOW, "xxxx"),
-    "mask": Mark(ORANGE, "...."),
+    "mask": Mark(ORANGE, "||||"),
     "permutation": Mark(PURPLE, "----"),
 }
 SPARE = (
