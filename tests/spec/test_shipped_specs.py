@@ -56,8 +56,8 @@ def test_opt125m_has_both_index_widths() -> None:
 
 
 def test_smollm2_is_the_study_of_five_nodes() -> None:
-    """Dense, 30, 50 and 70 %, and 2:4: masked and packed leaves share their node."""
+    """Dense, 30, 50 and 70 %, and 2:4: the formats of a state share its node."""
     cells = plan_cells(load_spec(ROOT / "specs" / "smollm2_135m.toml").spec)
 
     assert len({cell.node.key for cell in cells}) == 5
-    assert len(cells) == 9
+    assert len(cells) == 12
