@@ -198,7 +198,7 @@ def test_collapsed_logits_give_null_and_not_a_number_that_looks_real(broken):
 @pytest.mark.parametrize("vocabulary", [3, 64, 65, 200, 1000])
 def test_the_largest_logits_are_those_of_a_stable_sort(vocabulary):
     """T46: equal logits, of which there are many in bfloat16, stand in the order of their tokens."""
-    logits = torch.randn(40, vocabulary, generator=torch.Generator().manual_seed(3)).bfloat16().float()
+    logits = torch.randn(40, vocabulary, generator=torch.Generator().manual_seed(3)).round()  # ties in every row
     order = logits.sort(dim=1, descending=True, stable=True)
 
     values, tokens = largest(logits, 10)
