@@ -101,7 +101,7 @@ def test_the_chosen_theme_is_kept(tab):
     found.reload()
 
     assert found.evaluate("document.documentElement.dataset.theme") == "dark"
-    assert found.get_by_role("button", name="Light page").is_visible()
+    found.get_by_role("button", name="Light page").wait_for()
 
 
 def test_bibtex_is_copied(tab, results):
@@ -109,7 +109,7 @@ def test_bibtex_is_copied(tab, results):
     found.locator("summary", has_text="BibTeX").click()
     found.get_by_role("button", name="Copy BibTeX").click()
 
-    assert found.get_by_role("button", name="Copied").is_visible()
+    found.get_by_role("button", name="Copied", exact=True).wait_for()
     copied = found.evaluate("navigator.clipboard.readText()")
     assert copied == found.locator("#bibtex").inner_text()
     assert "@" in copied
