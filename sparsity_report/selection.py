@@ -11,6 +11,7 @@ from __future__ import annotations
 import bisect
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
@@ -93,11 +94,17 @@ def row_counts(rows: int, count: int) -> Tensor:
 
 def mask_by_row(score_OI: Tensor, counts: Tensor) -> Tensor:
     """Keep mask that prunes the `counts[o]` smallest of each row."""
-    order = sortable(score_OI).argsort(dim=1, stable=True)
-    rank = torch.empty_like(order).scatter_(
-        1, order, torch.arange(score_OI.shape[1], device=order.device).expand_as(order)
-    )
-    return rank >= counts[:, None].to(order.device)
+    keys, counts = sortable(score_OI), counts.to(score_OI.device)
+    below = keys.new_full((keys.shape[0], 1), torch.iinfo(keys.dtype).min)
+    threshold = torch.cat([below, sorted_rows(keys)], 1).gather(1, counts[:, None])
+    pruned, equal = keys < threshold, keys == threshold
+    left = counts - pruned.sum(1)
+    return ~(pruned | (equal & (equal.cumsum(1) <= left[:, None])))
+
+
+def sorted_rows(keys: Tensor) -> Tensor:
+    """Each row in ascending order; NumPy sorts integers several times faster than PyTorch does on a CPU."""
+    return torch.from_numpy(np.sort(keys.numpy(), axis=1)) if keys.device.type == "cpu" else keys.sort(dim=1).values
 
 
 def nm_mask(score_OI: Tensor, pattern: Pattern) -> Tensor:

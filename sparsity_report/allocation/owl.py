@@ -32,6 +32,7 @@ INFO = Info(
     "and centred, it is taken off the sparsity of block b",
     cite="yin2024owl",
     needs=("calibration",),
+    result_version=2,
 )
 NEEDS = ("outliers",)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .. import onednn
 from ..tasks import Statistics
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ class Accumulator:
         cols = x_TI.shape[1]
         if self.upper_II is None:
             self.upper_II = x_TI.new_zeros(cols, cols)
+        x_IT = x_TI.t().contiguous()
         for start in range(0, cols, PANEL):
-            strip_TP = x_TI[:, start : start + PANEL]
-            self.upper_II[start : start + PANEL, start:].addmm_(strip_TP.t(), x_TI[:, start:])
+            self.upper_II[start : start + PANEL, start:] += onednn.linear(x_IT[start : start + PANEL], x_IT[start:])
 
     def result(self) -> Statistics:
         """All sums; the Gram matrix is completed by symmetry."""
@@ -100,7 +101,7 @@ def observe(
     try:
         for batch in hidden:
             windows = batch.shape[0]
-            with contextlib.suppress(_Enough):
+            with contextlib.suppress(_Enough), onednn.Linears():
                 outputs.append(source.run(index, block, batch))
             if sums and not outputs_needed:
                 last = list(sums)[-1]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from .. import onednn
 from ..models.blocks import batches, shared_copy
 from .statistics import Accumulator, observe
 from .variant import with_weight
@@ -124,7 +125,8 @@ def prune_by_walk(
             hidden = outputs
         else:
             block = block_of(state, source, index)
-            hidden = [source.run(index, block, batch) for batch in hidden]
+            with onednn.Linears():
+                hidden = [source.run(index, block, batch) for batch in hidden]
     if -1 in targets:
         state = settle(state, targets[-1], after_the_blocks(source, targets[-1], hidden, wanted))
     return state
@@ -175,7 +177,8 @@ def prune_while_running(
 
     handles = [block.get_submodule(path).register_forward_pre_hook(hook(group)) for path, group in groups.items()]
     try:
-        outputs = source.run(index, block, windows)
+        with onednn.Linears():
+            outputs = source.run(index, block, windows)
     finally:
         for handle in handles:
             handle.remove()

@@ -41,6 +41,7 @@ INFO = Info(
     "largest G i j, the sign of e i times W i j times the mean of input j over its variance to the power p, grows back",
     cite="zhang2024dsnot",
     needs=("sq_sum", "sum"),
+    result_version=2,
     traits={
         "family": "mask refinement",
         "removes": "weights or N:M groups",

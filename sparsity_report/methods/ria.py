@@ -28,6 +28,7 @@ INFO = Info(
     "sum of its row, times the norm of input feature j to the power a",
     cite="zhang2024ria",
     needs=("sq_sum",),
+    result_version=2,
     traits={
         "family": "activation-aware criterion",
         "removes": "weights, N:M groups, tiles, rows or columns",

@@ -38,6 +38,7 @@ INFO = Info(
     "the inverse Hessian of the inputs",
     cite="frantar2023sparsegpt",
     needs=("gram",),
+    result_version=2,
     traits={
         "family": "layer-wise reconstruction",
         "removes": "weights, N:M groups, tiles or columns",

@@ -23,6 +23,7 @@ INFO = Info(
     spoken="the score of weight i j is its absolute value times the norm of input feature j",
     cite="sun2024wanda",
     needs=("sq_sum",),
+    result_version=2,
     traits={
         "family": "activation-aware criterion",
         "removes": "weights, N:M groups, tiles, rows or columns",
