@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def serves(*operands: Tensor) -> bool:
     """Whether oneDNN takes these: plain float32 on a CPU, not empty, no gradient wanted."""
     return (
-        torch.backends.mkldnn.is_available()
+        torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # PyTorch has no types for it
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         and not torch.is_grad_enabled()
         and all(each.dtype == torch.float32 and each.device.type == "cpu" and each.numel() for each in operands)

@@ -13,12 +13,14 @@ from typing import Any
 from .cpu import instruction_set
 from .emit import F32, I1, I8, I64, LANES, VF, Emitter, intrinsic_of, vector
 from .lanes import VALUE_BYTES, transposed, widen
-from .tiles import WORD
+from .tiles import WORD, merged
 
 TILE_WORDS = 2
 """Words of a tile: 128 inputs of 64 tokens are 32 KB."""
-STEP = 2
-"""Values of one turn of the loop; lists are padded to it with a value of zero."""
+STEP = 4
+"""Values of one turn of the loop; those that are left over are taken one by one."""
+CHAINS = 8
+"""Sums that grow side by side: two multiply-adds a cycle of four cycles each (Zen 5) keep so many busy."""
 
 
 @intrinsic_of(known=2)
@@ -37,13 +39,14 @@ def skip_row(
         with e.loop(e.builder.lshr(e.add(count, LANES - 1), e.number(4))) as turn:
             packed = e.add(values, e.times(turn.index, LANES * VALUE_BYTES[dtype]))
             e.store(widen(e, dtype, packed), e.add(weights, e.times(turn.index, 64)), 0, 64)
-    totals = [e.variable(_begin(e, y, 64 * each, is_first)) for each in range(vectors)]
+    totals = [[e.variable(_begin(e, y, 64 * each, is_first)) for each in range(vectors)]]
+    totals += [[e.variable(e.zero(VF)) for _ in range(vectors)] for _ in range(1, max(1, CHAINS // vectors))]
 
     def one(address: Any, number: Any, offset: int) -> None:
         at = e.builder.zext(e.load(e.add(number, offset), I8), I64)
         row = e.add(x, e.times(at, size))
         weight = e.splat(e.load(address, F32, 4 * offset))
-        for each, total in enumerate(totals):
+        for each, total in enumerate(totals[offset % len(totals)]):
             e.set(total, e.multiply_add(weight, e.load(row, VF, 64 * each, 64), e.get(total)))
 
     with e.loop(e.builder.sdiv(count, e.number(STEP))) as turn:
@@ -53,8 +56,8 @@ def skip_row(
     with e.loop(e.builder.sub(count, done)) as turn:
         at = e.add(done, turn.index)
         one(e.add(weights, e.times(at, 4)), e.add(inputs, at), 0)
-    for each, total in enumerate(totals):
-        e.store(e.get(total), y, 64 * each, 64)
+    for each, parts in enumerate(zip(*totals, strict=True)):
+        e.store(merged(e, list(parts)), y, 64 * each, 64)
     return e.add(values, e.times(count, VALUE_BYTES[dtype]))
 
 

@@ -59,8 +59,8 @@ def tile(
                     total = totals[row][token][block % sets]
                     e.set(total, e.multiply_add(weights, x_lanes[token], e.get(total)))
                 e.set(values[row], e.add(address, e.times(e.count_ones(here), VALUE_BYTES[dtype])))
-    merged = [[_merged(e, each) for each in row] for row in totals]
-    store_tile(e, merged, y, y_stride, live_tokens, live_rows)
+    sums = [[merged(e, each) for each in row] for row in totals]
+    store_tile(e, sums, y, y_stride, live_tokens, live_rows)
 
 
 def last_live(e: Emitter, index: int, live: Any) -> Any:
@@ -68,7 +68,8 @@ def last_live(e: Emitter, index: int, live: Any) -> Any:
     return e.number(0) if index == 0 else e.smaller(e.number(index), e.add(live, -1))
 
 
-def _merged(e: Emitter, parts: list[Any]) -> Any:
+def merged(e: Emitter, parts: list[Any]) -> Any:
+    """The sum of several variables."""
     total = e.get(parts[0])
     for part in parts[1:]:
         total = e.builder.fadd(total, e.get(part))
