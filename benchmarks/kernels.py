@@ -6,8 +6,10 @@ Speed of the sparse layers against dense, on the 72 matrices that pruning OPT-12
 
 Every row times the modules as users call them, x to y, interleaved with dense in one loop: the order of a round
 alternates. `speedup` is F.linear in float32 over the format; `speedup_best_dense` the best dense of the same value type
-over it, among F.linear in the type, F.linear in float32, and our own loops on a matrix without zeros. The noise floor
-is F.linear against itself, measured like any other row.
+over it, among F.linear in the type or in float32, oneDNN in float32 (to which PyTorch sends narrower types only) and
+our own loops on a matrix without zeros. PyTorch's CSR runs in its best form, W x with 32-bit indices; --quick
+leaves it out at many tokens, where it would take most of the time. The noise floor is F.linear against itself, measured
+like any other row.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import os
 import platform
 import statistics
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from sparsity_report import onednn
 from sparsity_report.contracts import FormatChoice, Pattern
 from sparsity_report.engine.variant import FormattedLinear
 from sparsity_report.kernels.cpu import instruction_set
@@ -35,13 +39,16 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    Product = Callable[[Tensor, Tensor], Tensor]
+
 SHAPES = [(768, 768)] * 4 + [(3072, 768), (768, 3072)]
 BLOCKS = 12
 TOKENS = {True: (1, 4, 16, 256), False: (1, 2, 4, 8, 16, 32, 64, 256, 512)}
 SPARSITIES = {True: (0.5, 0.7), False: (0.3, 0.5, 0.7, 0.9)}
 DTYPES = {True: (torch.float32,), False: (torch.float32, torch.bfloat16)}
-SECONDS = {True: 2.2, False: 8.0}
+SECONDS = {True: 1.0, False: 4.0}
 """Per number of tokens, sparsity and type."""
+TORCH_CSR = "torch CSR"
 
 
 @dataclass(frozen=True)
@@ -117,12 +124,30 @@ def call_of(stack: Sequence[nn.Module], x: dict[int, Tensor]) -> Callable[[], No
     return call
 
 
-def linear(matrices: Sequence[Tensor], x: dict[int, Tensor]) -> Callable[[], None]:
+def linear(
+    matrices: Sequence[Tensor], x: dict[int, Tensor], product: Product = torch.nn.functional.linear
+) -> Callable[[], None]:
     pairs = [(x[weight.shape[1]].to(weight.dtype), weight) for weight in matrices]
 
     def call() -> None:
         for each, weight in pairs:
-            torch.nn.functional.linear(each, weight)
+            product(each, weight)
+
+    return call
+
+
+def torch_csr(matrices: Sequence[Tensor], x: dict[int, Tensor]) -> Callable[[], None]:
+    """W xᵀ by PyTorch's own CSR with 32-bit indices."""
+    pairs = []
+    for weight in matrices:
+        csr = weight.to_sparse_csr()
+        indices = (csr.crow_indices().to(torch.int32), csr.col_indices().to(torch.int32))
+        narrow = torch.sparse_csr_tensor(*indices, csr.values(), size=weight.shape)
+        pairs.append((narrow, x[weight.shape[1]].t().contiguous()))
+
+    def call() -> None:
+        for weight, each in pairs:
+            weight @ each
 
     return call
 
@@ -133,6 +158,9 @@ def measure(dense: Sequence[Tensor], dtype: torch.dtype, sparsity: float | str, 
     stacks = {name: layers(dense, name, sparsity, dtype) for name in names}
     own = layers(dense, "bitmask", 0.0, dtype)
     typed = [weight.to(dtype) for weight in dense]
+    plain = [pruned(weight, sparsity) for weight in dense] if dtype is torch.float32 else []
+    warnings.filterwarnings("ignore", "Sparse (CSR|invariant)", UserWarning)
+    csr_bytes = sum(8 * int(weight.count_nonzero()) + 4 * (len(weight) + 1) for weight in plain)
     rows = []
     for tokens in TOKENS[quick]:
         generator = torch.Generator().manual_seed(tokens)
@@ -140,14 +168,19 @@ def measure(dense: Sequence[Tensor], dtype: torch.dtype, sparsity: float | str, 
         calls = {
             "F.linear float32": linear(dense, x),
             "F.linear again": linear(dense, x),
+            "oneDNN float32": linear(dense, x, onednn.linear),
             "own loops, no zeros": call_of(own, x),
         }
         calls |= {f"F.linear {name_of(dtype)}": linear(typed, x)} if dtype is not torch.float32 else {}
         calls |= {name: call_of(stack, x) for name, stack in stacks.items()}
+        calls |= {TORCH_CSR: torch_csr(plain, x)} if plain and (tokens <= 16 or not quick) else {}
         times = interleaved(calls, SECONDS[quick])
-        rivals = {name: statistics.median(times[name]) for name in calls if name not in ("F.linear again", *stacks)}
+        shown = [name for name in calls if name in ("F.linear again", TORCH_CSR, *stacks)]
+        rivals = {name: statistics.median(times[name]) for name in calls if name not in shown}
         best = min(rivals, key=rivals.__getitem__)
-        for name in ("F.linear again", *stacks):
+        stored = {name: bytes_of(stack) for name, stack in stacks.items()}
+        stored |= {"F.linear again": sum(each.nbytes for each in dense), TORCH_CSR: csr_bytes}
+        for name in shown:
             seconds = statistics.median(times[name])
             low, _, high = statistics.quantiles(times[name], n=4)
             rows.append(
@@ -160,7 +193,7 @@ def measure(dense: Sequence[Tensor], dtype: torch.dtype, sparsity: float | str, 
                     rivals["F.linear float32"] / seconds,
                     rivals[best] / seconds,
                     best,
-                    bytes_of(stacks[name]) if name in stacks else sum(each.nbytes for each in dense),
+                    stored[name],
                     sum(each.nbytes for each in typed),
                     len(times[name]),
                     (high - low) / seconds,

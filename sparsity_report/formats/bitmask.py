@@ -93,9 +93,9 @@ def decode(tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern)
 def apply(
     tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern, x: Tensor, bias: Tensor | None
 ) -> Tensor:
-    import torch
-
     if x.device.type != "cpu":
+        import torch
+
         return finished(torch.nn.functional.linear(x, decode(tensors, shape, pattern).to(x.dtype)), tensors, x, bias)
     from ..kernels import operators
 

@@ -155,8 +155,6 @@ def runs_semi_structured(weight_OI: Tensor, pattern: Pattern) -> bool:
 def apply(
     tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern, x: Tensor, bias: Tensor | None
 ) -> Tensor:
-    import torch
-
     if "permutation" in tensors:
         x = x.index_select(-1, tensors["permutation"].int())
     if x.device.type == "cpu":
@@ -166,6 +164,8 @@ def apply(
             x, tensors["values"], tensors["positions"], tensors.get("scales"), bias, pattern.n, pattern.m
         )
         return y
+    import torch
+
     if "semi_structured" in tensors:
         product = torch.nn.functional.linear(x, tensors["semi_structured"])
     else:

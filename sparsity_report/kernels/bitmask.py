@@ -16,7 +16,7 @@ from numba import prange
 from .compiled import loop, step
 from .emit import F32, I32, I64, Emitter, intrinsic_of
 from .lanes import VALUE_BYTES
-from .skipping import TILE_WORDS, skip_row, transpose_in, transpose_out
+from .skipping import skip_row, tile_words, transpose_in, transpose_out
 from .tiles import tile
 
 if TYPE_CHECKING:
@@ -72,10 +72,14 @@ def finish(y: int, rows: int, low: int, high: int, count: int, scales: int, bias
         )
 
 
-PASS_COST = 5.9
-"""A pass of 8 tokens over a matrix in tiles; its zeros cost as much as its values. Only ratios of costs matter."""
-BLOCK_COSTS = {1: (3.0, 40.0), 2: (4.0, 49.0), 4: (5.0, 58.0)}
-"""By vectors of 16 tokens: what a block that skips zeros costs anyway, and what all weights would add."""
+ROWS_AHEAD = 4
+"""In the first group a row's values are asked for so many rows before."""
+GROUP_BYTES = 196608
+"""Values of the rows that go through all tiles before the next rows do: they stay in the second cache."""
+PASS_COST = (4.8, 2.7)
+"""What a pass of 8 tokens over a matrix in tiles costs anyway, and what all weights add; only ratios matter."""
+BLOCK_COSTS = {1: (4.9, 13.4), 2: (6.5, 13.7), 4: (9.2, 31.0)}
+"""The same for a block that skips zeros, by vectors of 16 tokens."""
 
 
 @cache
@@ -83,13 +87,18 @@ def choose(dtype: str, tokens: int, percent: int) -> Callable[..., Any]:
     """The fastest loop for so many tokens where this share of the weights is stored: costs measured on Zen 5."""
     if tokens <= max(TILES):
         return few_tokens(dtype, next(each for each in TILES if tokens <= each))
-    in_tiles = -(-tokens // max(TILES)) * PASS_COST
+    in_tiles = -(-tokens // max(TILES)) * _cost(PASS_COST, percent)
     in_blocks = {
-        vectors: -(-tokens // (16 * vectors)) * (own + weights * percent / 100)
-        for vectors, (own, weights) in BLOCK_COSTS.items()
+        vectors: -(-tokens // (16 * vectors)) * _cost(costs, percent) for vectors, costs in BLOCK_COSTS.items()
     }
     vectors = min(in_blocks, key=in_blocks.__getitem__)
     return few_tokens(dtype, max(TILES)) if in_tiles < in_blocks[vectors] else many_tokens(dtype, vectors)
+
+
+def _cost(costs: tuple[float, float], percent: int) -> float:
+    """Of a matrix of which so many percent are stored."""
+    anyway, weights = costs
+    return anyway + weights * percent / 100
 
 
 @cache
@@ -152,7 +161,7 @@ def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
 @cache
 def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
     """The loop over tokens, 16 times `vectors` at once, that skips the zeros."""
-    size, lanes, block = VALUE_BYTES[dtype], 16, 16 * vectors
+    size, lanes, block, most = VALUE_BYTES[dtype], 16, 16 * vectors, tile_words(vectors)
 
     @loop
     def run(
@@ -178,6 +187,7 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
         x_T = (scratch.ctypes.data + 63) // 64 * 64
         y_T = x_T + inputs * block * 4
         starts = np.empty(rows, np.int64)
+        group = max(16, GROUP_BYTES * rows // max(1, count_at(pointers + 4 * rows) * size) // 16 * 16)
         for token in range(0, count, block):
             for part in prange(parts):
                 for at in range(inputs // 16 * part // parts, inputs // 16 * (part + 1) // parts):
@@ -196,18 +206,31 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
                 high = min(rows, groups * (part + 1) // parts * 16)
                 for row in range(low, high):
                     starts[row] = (moved if row >= last else values) + count_at(pointers + 4 * row) * size
-                for word in range(0, words, TILE_WORDS):
-                    for row in range(low, high):
-                        starts[row] = skip_row(
-                            dtype,
-                            vectors,
-                            starts[row],
-                            mask + (row * words + word) * 8,
-                            min(TILE_WORDS, words - word),
-                            x_T + word * 64 * block * 4,
-                            y_T + row * block * 4,
-                            1 if word == 0 else 0,
-                        )
+                turns = (words + most - 1) // most
+                piece = count_at(pointers + 4 * rows) * size // (rows * turns * 64) + 1
+                for top in range(low, high, group):
+                    bottom = min(top + group, high)
+                    # Values of the next group are asked for while this one is multiplied, in equal pieces.
+                    begins, ends = count_at(pointers + 4 * bottom), count_at(pointers + 4 * min(bottom + group, high))
+                    later = values + begins * size
+                    lines = ((ends - begins) * size // ((bottom - top) * turns) + 63) // 64
+                    for word in range(0, words, most):
+                        for row in range(top, bottom):
+                            starts[row] = skip_row(
+                                dtype,
+                                vectors,
+                                starts[row],
+                                starts[min(row + ROWS_AHEAD, bottom - 1)],
+                                piece if top == low else 0,
+                                later,
+                                lines,
+                                mask + (row * words + word) * 8,
+                                min(most, words - word),
+                                x_T + word * 64 * block * 4,
+                                y_T + row * block * 4,
+                                1 if word == 0 else 0,
+                            )
+                            later += lines * 64
                 for row in range(low, high, 16):
                     for each in range(vectors):
                         first = token + 16 * each

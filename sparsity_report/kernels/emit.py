@@ -119,12 +119,16 @@ class Emitter:
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
         self.builder.call(function, [value, pointer, self.number(1, I32), wanted])
 
-    def prefetch(self, address: Any, ahead: int) -> None:
-        """Asks for the line `ahead` bytes further on; an address that is not there does no harm."""
+    def prefetch(self, address: Any, ahead: int, nearness: int = 3) -> None:
+        """
+        Asks for the line `ahead` bytes further on; an address that is not there does no harm.
+
+        `nearness`: 3 for the first cache, 2 for the second.
+        """
         pointer = self.builder.inttoptr(self.add(address, ahead), I8.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
-        self.builder.call(function, [pointer, *(self.number(each, I32) for each in (0, 3, 1))])
+        self.builder.call(function, [pointer, *(self.number(each, I32) for each in (0, nearness, 1))])
 
     # variables and control
 

@@ -24,12 +24,28 @@ NAMESPACE = "sparsity_report"
 
 
 def as_input(x: Tensor, multiple: int) -> Tensor:
-    """(T, I) float32, contiguous, its columns padded with zeros to a multiple."""
-    flat = x.reshape(-1, x.shape[-1])
-    missing = -flat.shape[1] % multiple
+    """x with (…, I) as contiguous rows of float32, their columns padded with zeros to a multiple; x itself if it is."""
+    missing = -x.shape[-1] % multiple
     if missing:
-        flat = torch.nn.functional.pad(flat, (0, missing))
-    return flat.to(torch.float32).contiguous()
+        x = torch.nn.functional.pad(x, (0, missing))
+    if x.dtype is torch.float32 and x.is_contiguous():
+        return x
+    return x.to(torch.float32).contiguous()
+
+
+def output_for(x: Tensor, rows: int) -> Tensor:
+    """(…, O) float32, not filled."""
+    return torch.empty((*x.shape[:-1], rows), dtype=torch.float32)
+
+
+def in_type_of(x: Tensor, y: Tensor) -> Tensor:
+    """y in the type of x."""
+    return y if x.dtype is torch.float32 else y.to(x.dtype)
+
+
+def float_bias(bias: Tensor | None) -> Tensor | None:
+    """The bias as the loops read it."""
+    return bias if bias is None or bias.dtype is torch.float32 else bias.to(torch.float32)
 
 
 def dtype_of(values: Tensor) -> str:
@@ -38,11 +54,6 @@ def dtype_of(values: Tensor) -> str:
 
 def address(tensor: Tensor | None) -> int:
     return 0 if tensor is None else tensor.data_ptr()
-
-
-def shaped(y: Tensor, x: Tensor) -> Tensor:
-    """y with the leading sizes and the type of x."""
-    return y.view(*x.shape[:-1], y.shape[1]).to(x.dtype)
 
 
 def multiply(
@@ -54,10 +65,10 @@ def multiply(
     scales: Tensor | None,
     bias: Tensor | None,
 ) -> None:
-    """Fills y (T, O) from inputs (T, 64 · words)."""
-    (count, rows), words = y.shape, inputs.shape[1] // WORD
-    bias = bias if bias is None else bias.to(torch.float32)
-    loop = bitmask.choose(dtype_of(values), count, 100 * values.numel() // (rows * inputs.shape[1]))
+    """Fills y (…, O) from inputs (…, 64 · words)."""
+    rows, columns = y.shape[-1], inputs.shape[-1]
+    count, words, bias = y.numel() // rows, columns // WORD, float_bias(bias)
+    loop = bitmask.choose(dtype_of(values), count, 100 * values.numel() // (rows * columns))
     weights = (values.data_ptr(), mask.data_ptr(), pointers.data_ptr(), address(scales), address(bias))
     POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, words, count, POOL.parts())
 
@@ -67,10 +78,10 @@ def bitmask_linear(
 ) -> Tensor:
     """x Wᵀ · scales + bias for a bitmask (`formats/bitmask.py`)."""
     inputs = as_input(x, mask.shape[1] * 8)
-    y = inputs.new_empty(inputs.shape[0], mask.shape[0])
+    y = output_for(x, mask.shape[0])
     if y.numel():
         multiply(y, inputs, values, mask, pointers, scales, bias)
-    return shaped(y, x)
+    return in_type_of(x, y)
 
 
 def nm_linear(
@@ -81,17 +92,17 @@ def nm_linear(
     groups, few = slots // n, x.numel() <= nm.MOST_IN_TILES * x.shape[-1]
     if few and picking.takes(n, m, slots):
         inputs = as_input(x, groups * m)
-        y = inputs.new_empty(inputs.shape[0], rows)
+        y = output_for(x, rows)
         if y.numel():
             pick(y, inputs, values, positions, scales, bias, n, m)
-        return shaped(y, x)
+        return in_type_of(x, y)
     words = -(-groups * m // WORD)
     inputs = as_input(x, words * WORD)
-    y = inputs.new_empty(inputs.shape[0], rows)
+    y = output_for(x, rows)
     if y.numel():
         mask, pointers = unpacked(positions, rows, groups, n, m, words)
         multiply(y, inputs, values, mask, pointers, scales, bias)
-    return shaped(y, x)
+    return in_type_of(x, y)
 
 
 def pick(
@@ -104,9 +115,9 @@ def pick(
     n: int,
     m: int,
 ) -> None:
-    """Fills y (T, O) from inputs (T, G · M) by picking."""
-    count, rows = y.shape
-    bias = bias if bias is None else bias.to(torch.float32)
+    """Fills y (…, O) from inputs (…, G · M) by picking."""
+    rows = y.shape[-1]
+    count, bias = y.numel() // rows, float_bias(bias)
     tokens = next((each for each in nm.TILES if count <= each), max(nm.TILES))
     loop = nm.few_tokens(dtype_of(values), n, nm.position_bits(m), tokens)
     weights = (values.data_ptr(), positions.data_ptr(), address(scales), address(bias))

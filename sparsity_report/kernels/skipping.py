@@ -15,26 +15,49 @@ from .emit import F32, I1, I8, I64, LANES, VF, Emitter, intrinsic_of, vector
 from .lanes import VALUE_BYTES, transposed, widen
 from .tiles import WORD, merged
 
-TILE_WORDS = 2
-"""Words of a tile: 128 inputs of 64 tokens are 32 KB."""
-STEP = 4
-"""Values of one turn of the loop; those that are left over are taken one by one."""
+MOST_WORDS = 4
+"""Words of the longest tile: an input of a tile is numbered in a byte."""
+
+
+def tile_words(vectors: int) -> int:
+    """Words of a tile: where a byte can number them, its inputs of so many vectors of 16 tokens are 32 KB."""
+    return min(MOST_WORDS, max(1, 8 // vectors))
+
+
+STEP = 8
+"""Values of one turn of the loop, whose inputs' numbers are read at once; those left over are taken one by one."""
 CHAINS = 8
 """Sums that grow side by side: two multiply-adds a cycle of four cycles each (Zen 5) keep so many busy."""
 
 
 @intrinsic_of(known=2)
 def skip_row(
-    e: Emitter, dtype: str, vectors: int, values: Any, mask: Any, words: Any, x: Any, y: Any, is_first: Any
+    e: Emitter,
+    dtype: str,
+    vectors: int,
+    values: Any,
+    soon: Any,
+    soon_lines: Any,
+    later: Any,
+    later_lines: Any,
+    mask: Any,
+    words: Any,
+    x: Any,
+    y: Any,
+    is_first: Any,
 ) -> Any:
     """
     y[row, tokens] (+)= Σ over the stored values of one row in one tile; returns where the row's values go on.
 
-    `vectors` of 16 tokens each. y begins at zero with the first tile.
+    `vectors` of 16 tokens each. y begins at zero with the first tile. Values at `soon` and
+    `later` are asked for, in lines of 64 bytes.
     """
+    for address, count in ((soon, soon_lines), (later, later_lines)):
+        with e.loop(count) as line:
+            e.prefetch(e.add(address, e.times(line.index, 64)), 0)
     inputs, count = _inputs_of(e, mask, words)
     size = 64 * vectors
-    weights = values if dtype == "float32" else e.buffer((TILE_WORDS * WORD + LANES) * 4)
+    weights = values if dtype == "float32" else e.buffer((MOST_WORDS * WORD + LANES) * 4)
     if dtype != "float32":
         with e.loop(e.builder.lshr(e.add(count, LANES - 1), e.number(4))) as turn:
             packed = e.add(values, e.times(turn.index, LANES * VALUE_BYTES[dtype]))
@@ -43,19 +66,20 @@ def skip_row(
     totals += [[e.variable(e.zero(VF)) for _ in range(vectors)] for _ in range(1, max(1, CHAINS // vectors))]
 
     def one(address: Any, number: Any, offset: int) -> None:
-        at = e.builder.zext(e.load(e.add(number, offset), I8), I64)
-        row = e.add(x, e.times(at, size))
+        row = e.add(x, e.times(number, size))
         weight = e.splat(e.load(address, F32, 4 * offset))
         for each, total in enumerate(totals[offset % len(totals)]):
             e.set(total, e.multiply_add(weight, e.load(row, VF, 64 * each, 64), e.get(total)))
 
     with e.loop(e.builder.sdiv(count, e.number(STEP))) as turn:
+        numbers = e.load(e.add(inputs, e.times(turn.index, STEP)), I64)
         for offset in range(STEP):
-            one(e.add(weights, e.times(turn.index, 4 * STEP)), e.add(inputs, e.times(turn.index, STEP)), offset)
+            number = e.builder.and_(e.builder.lshr(numbers, e.number(8 * offset)), e.number(255))
+            one(e.add(weights, e.times(turn.index, 4 * STEP)), number, offset)
     done = e.builder.and_(count, e.number(-STEP))
     with e.loop(e.builder.sub(count, done)) as turn:
         at = e.add(done, turn.index)
-        one(e.add(weights, e.times(at, 4)), e.add(inputs, at), 0)
+        one(e.add(weights, e.times(at, 4)), e.builder.zext(e.load(e.add(inputs, at), I8), I64), 0)
     for each, parts in enumerate(zip(*totals, strict=True)):
         e.store(merged(e, list(parts)), y, 64 * each, 64)
     return e.add(values, e.times(count, VALUE_BYTES[dtype]))
@@ -67,7 +91,7 @@ def _begin(e: Emitter, y: Any, offset: int, is_first: Any) -> Any:
 
 def _inputs_of(e: Emitter, mask: Any, words: Any) -> tuple[Any, Any]:
     """Address of the list of inputs whose bit is set, one byte each, and how many there are."""
-    found = e.buffer(TILE_WORDS * WORD + WORD)
+    found = e.buffer(MOST_WORDS * WORD + WORD)
     count = e.variable(e.number(0))
     with e.loop(words) as word:
         bits = e.load(e.add(mask, e.times(word.index, 8)), I64)

@@ -13,13 +13,14 @@ from sparsity_report.kernels import bitmask
         (1, 50, ("few", 1)),
         (3, 50, ("few", 4)),
         (8, 10, ("few", 8)),
-        (16, 50, ("few", 8)),
+        (16, 70, ("few", 8)),
+        (16, 50, ("many", 1)),
         (16, 10, ("many", 1)),
-        (32, 50, ("few", 8)),
+        (32, 50, ("many", 2)),
         (32, 10, ("many", 2)),
         (64, 50, ("many", 4)),
         (256, 30, ("many", 4)),
-        (256, 100, ("few", 8)),
+        (12, 100, ("few", 8)),
     ],
 )
 def test_zeros_are_skipped_where_that_is_faster(monkeypatch, tokens, percent, expected):
