@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class LoadedSpec:
     """
     A valid spec and where it came from. Relative paths in it count from `folder`: the file's own, or the current
-    directory for a shipped spec, which a bare name finds.
+    directory for a shipped spec, which a short name finds.
 
     `text` is the file as it was written; what it extends follows as comments. `sha256` is of `text`.
     """
@@ -68,7 +68,7 @@ def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
 
     Raises SpecError with every problem; UsageError for what is not a file and for malformed overrides.
     """
-    folder = Path() if path.parent == resources.folder("specs") else path.parent
+    folder = Path() if resources.folder("specs") in path.parents else path.parent
     source = overridden(extended(parse(path)), overrides, folder)
     try:
         spec = Spec.model_validate(frozen(source.data), strict=True)
