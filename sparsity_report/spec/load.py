@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from .. import resources
 from ..errors import Problem, SpecError, UsageError
 from ..models.loading import is_path
-from . import notes, rules
+from . import look, notes, rules
 from .findings import Finding, dotted, from_pydantic, in_the_text
 from .locate import Loc, lines_of, locate
 from .model import Spec
@@ -83,7 +83,7 @@ def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
         text += "\n" + "".join(f"# {line}".rstrip() + "\n" for line in lines)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     missing, texts = notes.read(spec.report.notes, folder)
-    if missing:
+    if missing := (*look.findings(spec.report, folder), *missing):
         refuse(source, missing)
     notes.check(spec, texts, folder)
     return LoadedSpec(spec, text, sha256, str(path), tuple(overrides), folder, texts)
