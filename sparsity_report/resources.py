@@ -17,13 +17,19 @@ def folder(name: str) -> Path:
     raise FileNotFoundError(f"{name}/ is neither in {PACKAGE} nor beside it: this installation is broken")
 
 
+def shipped_specs() -> dict[str, Path]:
+    """The specs that ship by their short names: "quickstart", "exercises/wanda_one_layer"."""
+    specs = folder("specs")
+    return {file.relative_to(specs).with_suffix("").as_posix(): file for file in sorted(specs.rglob("*.toml"))}
+
+
 def spec_file(argument: str) -> Path:
-    """The spec that `argument` names: a file, or a shipped spec's bare name ("quickstart"). Raises UsageError."""
+    """The spec that `argument` names: a file, or a shipped spec by its short name. Raises UsageError."""
     path = Path(argument)
     if path.is_file():
         return path
-    shipped = folder("specs") / f"{argument}.toml"
-    if path.name == argument and shipped.is_file():
-        return shipped
-    known = ", ".join(sorted(file.stem for file in folder("specs").glob("*.toml")))
-    raise UsageError(f"there is no spec {argument!r}", remedy=f"give a file, or one of the shipped specs: {known}")
+    known = shipped_specs()
+    if (name := path.as_posix()) in known:
+        return known[name]
+    names = ", ".join(known)
+    raise UsageError(f"there is no spec {argument!r}", remedy=f"give a file, or one of the shipped specs: {names}")

@@ -54,8 +54,9 @@ def export(
 
     results = store.read(run)
     folder = store.results_file(run).parent
-    # The author's text is in the results: its files need not be where the copy of the spec is.
-    loaded = load_spec(spec or folder / "spec.toml", overrides=(*results.spec.overrides, "report.notes={}"))
+    # The author's text is in the results and the look beside them: their files need not be where the spec's copy is.
+    unread = ("report.notes={}", "report.templates=''", "report.style=''")
+    loaded = load_spec(spec or folder / "spec.toml", overrides=(*results.spec.overrides, *unread))
     wanted = chosen(loaded.spec, cell)
 
     from ..engine.exporting import write

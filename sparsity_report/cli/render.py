@@ -15,6 +15,8 @@ from .watch import changes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..results.model import Results
+
 
 def show_written(files: Iterable[Path]) -> None:
     """
@@ -31,9 +33,27 @@ def show_written(files: Iterable[Path]) -> None:
             typer.echo(file)
 
 
+def read_all(files: list[Path]) -> Results:
+    """One run's results, or several as one, by the names of their folders. Raises UsageError, CannotCheck."""
+    from ..results import store
+    from ..results.together import together
+
+    if len(files) == 1:
+        return store.read(files[0])
+    names = [file.resolve().parent.name for file in files]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(
+            f"several runs are called {', '.join(twice)}: the folders' names tell runs apart",
+            remedy="copy one to a folder of another name",
+        )
+    return together(dict(zip(names, map(store.read, files), strict=True)), map(str, files))
+
+
 def render(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a results.json.")],
-    out: Annotated[Path | None, typer.Option(help="Where the files go; by default beside the results.")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="A run folder or a results.json; several give one report.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the files go; by default beside the results. Several runs need it.")
+    ] = None,
     output: Annotated[
         list[str] | None, typer.Option(help="html, pdf or latex; by default what the spec asks for.")
     ] = None,
@@ -44,7 +64,12 @@ def render(
         bool, typer.Option("--watch", help="Render again whenever results or templates change, until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Rebuild report, figures and tables from results.json."""
+    """
+    Rebuild report, figures and tables from results.json.
+
+    Several runs give one report in which every model, cell and state has the name of its run's folder before its own.
+    It is refused where it would mix evaluation protocols or times of different machines.
+    """
     from ..report.appearance import files_of, of_run
     from ..report.render import OUTPUTS
     from ..report.render import render as render_files
@@ -53,16 +78,22 @@ def render(
     for each in output or ():
         if each not in OUTPUTS:
             raise UsageError(f"there is no output {each!r}", remedy=suggest(each, OUTPUTS))
-    file = store.results_file(run)
+    files = [store.results_file(run) for run in runs]
+    if len(files) > 1 and out is None:
+        raise UsageError("a report on several runs belongs to none of their folders", remedy="give --out FOLDER")
+
+    def look() -> Path | None:
+        """Of several runs none's own look is that of their report."""
+        return of_run((out or files[0].parent) / "results.json" if len(files) > 1 else files[0], templates)
 
     def once() -> None:
-        results = store.read(file)
-        folder, own = out or file.parent, of_run(file, templates)
-        show_written(render_files(results, folder, tuple(output or results.study.outputs), own))
+        results = read_all(files)
+        folder = out or files[0].parent
+        show_written(render_files(results, folder, tuple(output or results.study.outputs), look()))
 
     def watched() -> Iterator[Path]:
-        yield file
-        if (own := of_run(file, templates)) is not None:
+        yield from files
+        if (own := look()) is not None:
             yield from files_of(own)
 
     if not watch:

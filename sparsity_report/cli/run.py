@@ -18,7 +18,7 @@ from .render import show_written
 
 
 def run(
-    spec: Annotated[str, typer.Argument(help="A spec file, or the name of a shipped one (quickstart).")],
+    spec: Annotated[str, typer.Argument(help="A spec file, or a shipped one’s name: quickstart, exercises/NAME.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; by default reports/<slug>.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE on top of the spec; paths count from here.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..results.model import Results
+    from .document import Row, Table
 
 TAGS = {"p", "em", "strong", "a", "ul", "ol", "li", "code", "blockquote", "br"}
 SUMMARY_BYTES = 60_000
@@ -38,6 +40,22 @@ def cell(text: str) -> str:
     return " ".join(escaped.split())
 
 
+def _first_rows(table: Table) -> tuple[Row, ...]:
+    """At most twelve rows, of every group as many; where there are several, the first entry says which."""
+    if len(table.groups) == 1:
+        return table.rows[:SUMMARY_ROWS]
+    share = max(SUMMARY_ROWS // max(len(table.groups), 1), 1)
+    return tuple(
+        replace(
+            row, entries=(replace(row.entries[0], text=f"{group.heading}: {row.entries[0].text}"), *row.entries[1:])
+        )
+        if group.heading
+        else row
+        for group in table.groups
+        for row in group.rows[:share]
+    )
+
+
 def summary(results: Results, templates: Path | None = None) -> str:
     """`summary.md`: title, answers, alerts, at most twelve rows of the headline table and the checks."""
     from .prose import summary as words
@@ -55,8 +73,8 @@ def summary(results: Results, templates: Path | None = None) -> str:
         alerts=words.alerts(shown),
         verdict=markup.to_text(verdict_sentence(shown)),
         columns=table.columns,
-        rows=table.rows[:SUMMARY_ROWS],
-        left_out=max(len(table.rows) - SUMMARY_ROWS, 0),
+        rows=_first_rows(table),
+        left_out=len(table.rows) - len(_first_rows(table)),
         notes=[markup.to_text(each) for each in table.notes],
         cell=cell,
     )

@@ -12,7 +12,7 @@ from .document import Column, Entry, Row, RowGroup, Table
 from .markup import cite, plain
 
 if TYPE_CHECKING:
-    from ..results.model import ByteCurve, CellRecord, DataRecord, MatrixRecord, ModelRecord, Results
+    from ..results.model import ByteCurve, CellRecord, DataRecord, MatrixRecord, ModelRecord, PartRecord, Results
 
 
 def facing(identifier: str, caption: str, heads: list[str], lines: list[tuple[str, list[str]]]) -> Table:
@@ -309,35 +309,39 @@ TIMED_IN = {"fresh": "each in a process of its own", "shared": "all in the proce
 
 
 def environment(results: Results) -> Table:
-    where = results.environment
-    memory = numbers.number(where.memory_bytes / 1024**3, 1) + f"{numbers.NBSP}GiB" if where.memory_bytes else ""
-    lines = [
-        ("Processor", plain(where.cpu)),
-        ("Cores", str(where.cores or "")),
-        ("Memory", memory),
-        ("Device", plain(where.device)),
-        ("Threads", str(where.threads or "")),
-        ("Wait policy of threads", plain(where.wait_policy)),
-        ("Cells are timed", TIMED_IN.get(where.timing_process, "")),
-        ("Frequency governor", plain(where.governor)),
-        ("Load average at start", "" if where.load_average is None else numbers.number(where.load_average, 2)),
-        ("Platform", plain(where.platform)),
-        ("Python", plain(where.python)),
-        ("Packages", plain(", ".join(f"{name} {version}" for name, version in where.packages.items()))),
-        ("Environment variables", plain(", ".join(f"{name}={value}" for name, value in where.variables.items()))),
-        ("Started, finished", plain(f"{where.started}, {where.finished}" if where.started else "")),
-        ("Machine fingerprint", plain(where.fingerprint)),
-        (
-            "Tool",
-            plain(
-                " ".join(part for part in (results.tool.name, results.tool.version, results.tool.commit[:12]) if part)
-            ),
-        ),
-        ("sha256 of the spec", results.spec.sha256[:16]),
-    ]
-    rows = tuple(Row((text(title), text(value))) for title, value in lines if value)
+    """Of each study, where there are several."""
+    found = [_origin(each) for each in results.parts or (results,)]
+    lines = [(title, [each[title] for each in found]) for title in found[0]]
+    if results.parts:
+        registered = [plain(each.registration.registered) if each.registration else "" for each in results.parts]
+        lines.append(("Expectations registered", registered))
     caption = "Machine and software. Timings are comparable only between equal fingerprints."
-    return Table("tab:environment", caption, (Column(""), Column("Value")), (RowGroup(rows),))
+    return facing("tab:environment", caption, [plain(each.name) for each in results.parts] or ["Value"], lines)
+
+
+def _origin(of: Results | PartRecord) -> dict[str, str]:
+    """Where numbers come from, by what it is called."""
+    where = of.environment
+    memory = numbers.number(where.memory_bytes / 1024**3, 1) + f"{numbers.NBSP}GiB" if where.memory_bytes else ""
+    return {
+        "Processor": plain(where.cpu),
+        "Cores": str(where.cores or ""),
+        "Memory": memory,
+        "Device": plain(where.device),
+        "Threads": str(where.threads or ""),
+        "Wait policy of threads": plain(where.wait_policy),
+        "Cells are timed": TIMED_IN.get(where.timing_process, ""),
+        "Frequency governor": plain(where.governor),
+        "Load average at start": "" if where.load_average is None else numbers.number(where.load_average, 2),
+        "Platform": plain(where.platform),
+        "Python": plain(where.python),
+        "Packages": plain(", ".join(f"{name} {version}" for name, version in where.packages.items())),
+        "Environment variables": plain(", ".join(f"{name}={value}" for name, value in where.variables.items())),
+        "Started, finished": plain(f"{where.started}, {where.finished}" if where.started else ""),
+        "Machine fingerprint": plain(where.fingerprint),
+        "Tool": plain(" ".join(part for part in (of.tool.name, of.tool.version, of.tool.commit[:12]) if part)),
+        "sha256 of the spec": of.spec.sha256[:16],
+    }
 
 
 def cells(results: Results) -> Table:

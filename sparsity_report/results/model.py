@@ -543,6 +543,19 @@ class Alert(Record):
     cells: tuple[str, ...] = ()
 
 
+class PartRecord(Record):
+    """One study of a report on several: where its numbers come from."""
+
+    name: str
+    """What its models, cells and states are called after."""
+    study: StudyRecord
+    spec: SpecRecord
+    tool: ToolRecord
+    environment: EnvironmentRecord = EnvironmentRecord()
+    registration: RegistrationRecord | None = None
+    seconds: float = 0.0
+
+
 class Results(Record):
     """All that a report is made of."""
 
@@ -573,6 +586,8 @@ class Results(Record):
     """Of the last command; a resumed run took longer in all."""
     peak_memory_bytes: int | None = None
     """Largest resident memory of the last command."""
+    parts: tuple[PartRecord, ...] = ()
+    """The studies, where these are several."""
 
     @property
     def date(self) -> str:

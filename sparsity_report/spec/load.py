@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from .. import resources
 from ..errors import Problem, SpecError, UsageError
 from ..models.loading import is_path
-from . import notes, rules
+from . import look, notes, rules
 from .findings import Finding, dotted, from_pydantic, in_the_text
 from .locate import Loc, lines_of, locate
 from .model import Spec
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class LoadedSpec:
     """
     A valid spec and where it came from. Relative paths in it count from `folder`: the file's own, or the current
-    directory for a shipped spec, which a bare name finds.
+    directory for a shipped spec, which a short name finds.
 
     `text` is the file as it was written; what it extends follows as comments. `sha256` is of `text`.
     """
@@ -68,7 +68,7 @@ def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
 
     Raises SpecError with every problem; UsageError for what is not a file and for malformed overrides.
     """
-    folder = Path() if path.parent == resources.folder("specs") else path.parent
+    folder = Path() if resources.folder("specs") in path.parents else path.parent
     source = overridden(extended(parse(path)), overrides, folder)
     try:
         spec = Spec.model_validate(frozen(source.data), strict=True)
@@ -83,7 +83,7 @@ def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
         text += "\n" + "".join(f"# {line}".rstrip() + "\n" for line in lines)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     missing, texts = notes.read(spec.report.notes, folder)
-    if missing:
+    if missing := (*look.findings(spec.report, folder), *missing):
         refuse(source, missing)
     notes.check(spec, texts, folder)
     return LoadedSpec(spec, text, sha256, str(path), tuple(overrides), folder, texts)

@@ -29,7 +29,8 @@ format = ["masked", "csr", "dense"]
 [metrics]
 use = ["storage", "sparsity", "perplexity"]
 [report]
-notes = { discussion = "own.md" } # which nobody copies into the run folder
+notes = { discussion = "own.md" } # neither of them stands beside the copy of the spec in the run folder
+style = "own.css"
 """
 
 
@@ -44,6 +45,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     (folder / "pipeline.toml").write_text(SPEC, encoding="utf-8")
     (folder / "own.md").write_text("Dense has {{ perplexity | variant=dense }}.", encoding="utf-8")
+    (folder / "own.css").write_text("", encoding="utf-8")
     results = run_study(load_spec(folder / "pipeline.toml"), folder / "run", Options(), lambda _: None)
     return folder / "run", results
 

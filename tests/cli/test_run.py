@@ -74,8 +74,10 @@ def test_render_rebuilds_the_same_report(spec, tmp_path):
 def test_a_style_that_is_not_there_is_said_before_anything_runs(spec, tmp_path, capsys):
     spec.write_text(f'{SPEC}style = "house.css"\n', encoding="utf-8")
 
-    assert run("run", "small.toml") == 4
-    assert "house.css: No such file or directory" in capsys.readouterr().err
+    assert run("validate", "small.toml") == 3
+    assert run("run", "small.toml") == 3
+    said = f"small.toml:{SPEC.count(chr(10)) + 1}: report.style: 'house.css' cannot be read: No such file or directory"
+    assert capsys.readouterr().err.count(said) == 2
     assert not (tmp_path / "reports").exists()
 
 

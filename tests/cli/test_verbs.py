@@ -312,3 +312,26 @@ def test_check_tells_of_expectations_that_came_after_the_results(
     assert "it (gate) (stated after results)" in second
     run("check", folder, "--json")
     assert len(json.loads(capsys.readouterr().out)["alerts"]) == 1
+
+
+def test_render_makes_one_report_of_several_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = saved(tmp_path / "one", results(cell("dense", stored(100, over="model"))))
+    two = saved(tmp_path / "two", results(cell("dense", stored(200, over="model"))))
+
+    assert run("render", one, two, "--out", tmp_path / "both", "--output", "html") == OK
+    rows = [line.split(",")[0] for line in (tmp_path / "both" / "results.csv").read_text("utf-8").splitlines()]
+    assert rows == ["cell", "one.dense", "two.dense"]
+    assert [file.name for file in one.iterdir()] == ["results.json"]
+
+
+def test_render_of_several_runs_wants_a_folder_and_their_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = saved(tmp_path / "one", results(cell("dense")))
+    same = saved(tmp_path / "deeper" / "one", results(cell("dense")))
+
+    assert run("render", one, same) == USAGE
+    assert "give --out FOLDER" in capsys.readouterr().err
+    assert run("render", one, same, "--out", tmp_path / "both") == USAGE
+    assert "several runs are called one" in capsys.readouterr().err
+    assert not (tmp_path / "both").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sparsity_report.report import markdown
+from sparsity_report.results.together import together
 
 from .conftest import NAMES
 
@@ -50,3 +51,12 @@ def test_author_markdown_keeps_emphasis_lists_and_links():
     html = str(markdown.to_html("*a* **b** [c](https://example.org)\n\n- d"))
 
     assert all(tag in html for tag in ("<em>a</em>", "<strong>b</strong>", 'href="https://example.org"', "<li>d</li>"))
+
+
+def test_rows_of_several_studies_are_named_and_each_has_some(results):
+    """Both have a row called "dense"; twelve rows of the first alone would hide the second."""
+    shown = markdown.summary(together({"one": results("course"), "two": results("course")}))
+    rows = [line.split(" |")[0] for line in shown.splitlines() if line.startswith("| ")]
+
+    assert rows.count("| one/tiny-opt: dense") == rows.count("| two/tiny-opt: dense") == 1
+    assert sum(row.startswith("| one/") for row in rows) == sum(row.startswith("| two/") for row in rows) == 6

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from sparsity_report import resources
 from sparsity_report.errors import SpecError, UsageError
 from sparsity_report.resources import spec_file
 from sparsity_report.spec.load import load_spec
@@ -156,6 +158,29 @@ def test_paths_of_a_shipped_spec_count_from_the_current_directory(
 
     assert loaded.spec.data.evaluation[0].source == "text:mine.txt"
     assert loaded.folder.resolve() == tmp_path.resolve()
+
+
+def test_an_installed_exercise_is_found_by_its_short_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a wheel lies: specs inside the package, and the reader somewhere else."""
+    package, here = tmp_path / "site-packages" / "sparsity_report", tmp_path / "here"
+    shutil.copytree(resources.folder("specs"), package / "specs")
+    here.mkdir()
+    monkeypatch.setattr(resources, "PACKAGE", package)
+    monkeypatch.chdir(here)
+
+    loaded = load_spec(spec_file("exercises/three_pipelines"))
+
+    assert loaded.file == str(package / "specs" / "exercises" / "three_pipelines.toml")
+    assert loaded.folder.resolve() == here.resolve()
+
+
+@pytest.mark.parametrize("name", ["three_pipelines", "exercises/", "exercises/nothing", "exercises/../quickstart"])
+def test_what_is_no_short_name_is_refused_with_the_names(name: str) -> None:
+    with pytest.raises(UsageError, match="there is no spec") as refused:
+        spec_file(name)
+
+    assert "exercises/three_pipelines, " in refused.value.remedy
+    assert "quickstart" in refused.value.remedy
 
 
 def test_a_wrong_key_in_set_is_an_error_that_names_set(file: Path) -> None:

@@ -61,3 +61,11 @@ def test_smollm2_is_the_study_of_five_nodes() -> None:
 
     assert len({cell.node.key for cell in cells}) == 5
     assert len(cells) == 12
+
+
+def test_three_pipelines_prune_quantize_and_do_both() -> None:
+    """Each stores what it left: kept values, codes, kept codes."""
+    cells = plan_cells(load_spec(ROOT / "specs" / "exercises" / "three_pipelines.toml").spec)
+    found = {(*(stage.op for stage in cell.node.stages), cell.format.entry) for cell in cells}
+
+    assert found == {("dense",), ("prune", "bitmask"), ("quantize", "dense"), ("prune", "quantize", "bitmask")}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from .. import facts, style
 from ..drawing import Drawing, csv_text
-from ..numbers import NBSP, percent, significant
+from ..numbers import NBSP, percent
 from ..replicates import PooledMeasurement, seeds
+from . import beyond
 from .cells import Names, first_of_nodes, labelled, method_marks, models_phrase
 
 if TYPE_CHECKING:
@@ -22,15 +23,13 @@ if TYPE_CHECKING:
     from ...results.model import CellRecord, Measurement, ModelRecord, Results, TippingRecord
 
 PANELS = (("perplexity", "Perplexity"), ("agreement_top1", "Top-1 agreement (%)"))
-TOP = 0.97
-"""Height of the crosses for values that are not finite, as a fraction of the axes."""
 ROOM = 0.07
 """Of a logarithmic axis, below the smallest and above the largest value."""
-HIGHEST = 20
-"""Times dense: where most perplexities are lower, those above are numbers at the top edge, and do not flatten them."""
 PANEL_MM, PAGE_MM = (66.0, 46.0), 205.0
 LABEL_MM, FRAME_MM = 3.4, 9.0
 """What a label takes, and what a panel needs besides its axes."""
+SCALE_MM, NAMES_MM = 12.0, 22.0
+"""What a panel's scale and the names beside it take of the width."""
 MOST_ROWS = 4
 
 
@@ -123,27 +122,21 @@ def _spread(each: Measurement, scale: float) -> tuple[float, float] | None:
 
 
 def _point(axes: Axes, x: float, each: Measurement, scale: float, mark: style.Mark) -> None:
-    """A value: thin its 95 % interval, thick the range of its seeds."""
+    """A value: thin its 95 % interval, thick the range of its seeds. One above the axis has no mark here."""
     value = scale * (each.value or 0)
     if each.ci:
         low, high = (max(abs(value - scale * bound), 0) for bound in each.ci)
         axes.errorbar(x, value, [[low], [high]], color=mark.colour, lw=0.8, zorder=2.2)
     if span := _spread(each, scale):
         axes.vlines(x, *span, color=mark.colour, lw=3.2, alpha=0.45, zorder=2.3)
-    if value > axes.get_ylim()[1]:
-        axes.plot([x], [TOP], mark.marker, color=mark.colour, transform=axes.get_xaxis_transform(), zorder=2.6)
-        axes.annotate(
-            f"{significant(value)} ↑", (x, TOP), (-5, 0), xycoords=axes.get_xaxis_transform(), ha="right",
-            textcoords="offset points", va="center", color=mark.colour, fontsize=7.6,
-        )  # fmt: skip
-    else:
+    if value <= axes.get_ylim()[1]:
         axes.plot([x], [value], mark.marker, color=mark.colour, mfc="white", zorder=2.6)
 
 
 def _draw_series(
     axes: Axes, cells: list[CellRecord], metric: str, corpus: str, look: Look
-) -> tuple[float, float] | None:
-    """The line of a sweep; returns its last point."""
+) -> list[tuple[float, float]]:
+    """The line of a sweep; returns its finite points."""
     scale = 100 if metric == "agreement_top1" else 1
     points = [(100 * _sparsity(cell), _measured(cell, metric, corpus)) for cell in cells]
     finite = [(x, each) for x, each in points if each is not None and each.value is not None]
@@ -154,12 +147,12 @@ def _draw_series(
         _point(axes, x, each, scale, look.mark)
     for x, lost in points:
         if lost is not None and lost.value is None:
-            axes.plot([x], [TOP], "x", color=look.mark.colour, transform=axes.get_xaxis_transform(), mew=1.4)
-    return (finite[-1][0], scale * (finite[-1][1].value or 0)) if finite else None
+            axes.plot([x], [beyond.TOP], "x", color=look.mark.colour, transform=axes.get_xaxis_transform(), mew=1.4)
+    return [(x, scale * (each.value or 0)) for x, each in finite]
 
 
-def _name_diverged(axes: Axes, row: Row, metric: str) -> None:
-    """One word beside the first of the crosses at the top edge."""
+def _name_diverged(axes: Axes, row: Row, metric: str) -> bool:
+    """One word beside the first of the crosses at the top edge; whether there are any."""
     places = [
         100 * _sparsity(cell)
         for cell in row.cells
@@ -171,13 +164,14 @@ def _name_diverged(axes: Axes, row: Row, metric: str) -> None:
         room = first - left > 0.3 * (right - left)
         axes.annotate(
             "not finite",
-            (first if room else max(places), TOP),
+            (first if room else max(places), beyond.TOP),
             (-6 if room else 6, 0),
             xycoords=axes.get_xaxis_transform(),
             textcoords="offset points",
             ha="right" if room else "left",
             va="center",
         )
+    return bool(places)
 
 
 def _limits(axes: Axes, row: Row, metric: str) -> None:
@@ -191,16 +185,9 @@ def _limits(axes: Axes, row: Row, metric: str) -> None:
     axes.set_yscale("log")
     style.plain_log_ticks(axes.yaxis)
     if values:
-        low, high = min(values), _highest(values, row.dense)
+        low, high = min(values), beyond.highest(values, row.dense)
         ratio = max(high / low, 1.2)
         axes.set_ylim(low / ratio ** (2 * ROOM), high * ratio**ROOM)
-
-
-def _highest(values: list[float], dense: float | None) -> float:
-    """Where the axis ends: at the largest value, unless a minority of them is far above dense."""
-    bound = HIGHEST * dense if dense else max(values)
-    inside = [value for value in values if value <= bound]
-    return max(inside) if len(inside) > len(values) / 2 else max(values)
 
 
 def _dense_line(axes: Axes, row: Row, metric: str, named: bool) -> None:
@@ -213,7 +200,7 @@ def _dense_line(axes: Axes, row: Row, metric: str, named: bool) -> None:
             )  # fmt: skip
 
 
-def _sweeps(axes: Axes, row: Row, metric: str, looks: dict[str, Look], naming: Names, height_mm: float) -> None:
+def _sweeps(axes: Axes, row: Row, metric: str, looks: dict[str, Look], naming: Names, size_mm: beyond.Size) -> None:
     """Lines against sparsity, each with its name at its end."""
     series = {name: cells for name, cells in _series(row, naming).items() if not facts.is_nm(cells[0])}
     places = [100 * _sparsity(cell) for cells in series.values() for cell in cells]
@@ -223,12 +210,9 @@ def _sweeps(axes: Axes, row: Row, metric: str, looks: dict[str, Look], naming: N
     axes.grid(True)
     _dense_line(axes, row, metric, named=True)
     _tipping_points(axes, row, metric, looks, naming)
-    labels = []
-    for name, cells in series.items():
-        if end := _draw_series(axes, cells, metric, row.corpus, looks[name]):
-            labels.append(style.Label(name, *end, looks[name].mark.colour))
-    _name_diverged(axes, row, metric)
-    style.end_labels(axes, labels, height_mm)
+    points = {name: _draw_series(axes, cells, metric, row.corpus, looks[name]) for name, cells in series.items()}
+    lost = _name_diverged(axes, row, metric)
+    beyond.name_lines(axes, points, {name: looks[name].mark for name in series}, size_mm, lost)
 
 
 def _tipping_points(axes: Axes, row: Row, metric: str, looks: dict[str, Look], naming: Names) -> None:
@@ -257,30 +241,30 @@ def _nm_series(row: Row, naming: Names) -> dict[str, dict[str, CellRecord]]:
     return found
 
 
-def _patterns(axes: Axes, row: Row, metric: str, results: Results, naming: Names, height_mm: float) -> None:
+def _patterns(axes: Axes, row: Row, metric: str, results: Results, naming: Names, size_mm: beyond.Size) -> None:
     """One place a pattern, the methods side by side in it."""
     series, marks = _nm_series(row, naming), method_marks(results)
     patterns = list(dict.fromkeys(pattern for cells in series.values() for pattern in cells))
     _limits(axes, row, metric)
     axes.grid(True, axis="y")
     _dense_line(axes, row, metric, named=False)
-    scale, labels = 100 if metric == "agreement_top1" else 1, []
+    axes.set_xlim(-0.55, len(patterns) - 0.45)
+    scale, lost = 100 if metric == "agreement_top1" else 1, False
+    points: dict[str, list[tuple[float, float]]] = {name: [] for name in series}
+    looks = {name: marks[next(iter(cells.values())).variant.stages[0].entry] for name, cells in series.items()}
     for place, (name, cells) in enumerate(series.items()):
         shift = 0.7 * ((place + 0.5) / len(series) - 0.5)
         for pattern, cell in cells.items():
-            mark, x = marks[cell.variant.stages[0].entry], patterns.index(pattern) + shift
-            each = _measured(cell, metric, row.corpus)
+            x, each = patterns.index(pattern) + shift, _measured(cell, metric, row.corpus)
             if each is not None and each.value is not None:
-                _point(axes, x, each, scale, mark)
-                last = style.Label(name, x, scale * each.value, mark.colour)
+                _point(axes, x, each, scale, looks[name])
+                points[name].append((x, scale * each.value))
             elif each is not None:
-                axes.plot([x], [TOP], "x", color=mark.colour, transform=axes.get_xaxis_transform(), mew=1.4)
-        if any((each := _measured(cell, metric, row.corpus)) and each.value is not None for cell in cells.values()):
-            labels.append(last)
-    axes.set_xlim(-0.55, len(patterns) - 0.45)
+                lost, colour = True, looks[name].colour
+                axes.plot([x], [beyond.TOP], "x", color=colour, transform=axes.get_xaxis_transform(), mew=1.4)
     axes.set_xticks(range(len(patterns)), patterns)
     axes.tick_params(axis="y", labelleft=False)
-    style.end_labels(axes, labels, height_mm)
+    beyond.name_lines(axes, points, looks, size_mm, lost)
 
 
 def _metrics(row: Row) -> list[tuple[str, str]]:
@@ -304,14 +288,14 @@ def _panels(part: Figure | SubFigure, row: Row, results: Results, naming: Names,
     grid = part.subplots(
         len(metrics), len(widths), squeeze=False, sharey="row", width_ratios=widths, height_ratios=shares
     )
-    looks = _looks(results, naming)
+    looks, room = _looks(results, naming), style.COLUMN_MM - SCALE_MM - NAMES_MM * len(widths)
     for line, (metric, label), share in zip(grid, metrics, shares, strict=True):
-        height = share - FRAME_MM
+        sizes = [(room * each / sum(widths), share - FRAME_MM) for each in widths]
         if swept:
-            _sweeps(line[0], row, metric, looks, naming, height)
+            _sweeps(line[0], row, metric, looks, naming, sizes[0])
             line[0].set_xlabel("Sparsity of the targeted matrices (%)" if metric == metrics[-1][0] else "")
         if patterns:
-            _patterns(line[-1], row, metric, results, naming, height)
+            _patterns(line[-1], row, metric, results, naming, sizes[-1])
             line[-1].set_xlabel("N:M (N kept)" if metric == metrics[-1][0] else "")
         line[0].set_ylabel(label)
         line[0].tick_params(axis="y", labelleft=True)
@@ -348,7 +332,7 @@ def _sentence(row: Row, naming: Names) -> str:
 def _is_far(row: Row) -> bool:
     """Whether a perplexity lies beyond the axis."""
     values = [each.value for cell in row.cells if (each := _measured(cell, "perplexity", row.corpus)) and each.value]
-    return bool(values) and max(values) > _highest(values, row.dense)
+    return bool(values) and max(values) > beyond.highest(values, row.dense)
 
 
 def _caption(rows: list[Row], total: int, mixed: str) -> str:
@@ -365,7 +349,7 @@ def _caption(rows: list[Row], total: int, mixed: str) -> str:
         else ""
     )
     lost = any(each is not None and each.value is None for each in found)
-    far = any(_is_far(row) for row in rows)
+    far = beyond.NOTE if any(_is_far(row) for row in rows) else ""
     patterns = " N:M patterns, which imply their sparsity, stand at the right." * any(
         facts.is_nm(cell) for row in rows for cell in row.cells
     )
@@ -379,8 +363,7 @@ def _caption(rows: list[Row], total: int, mixed: str) -> str:
     return (
         f"Perplexity (logarithmic axis) and top-1 agreement with the dense model, both measured on "
         f"{corpora or 'one text'}, {tokens}; bars are 95{NBSP}% intervals"
-        f"{', × marks a value that is not finite' * lost}"
-        f"{f'; perplexities far beyond {HIGHEST} times dense are written at the upper edge' * far}."
+        f"{', × marks a value that is not finite' * lost}{far}."
         f"{several}{patterns}{tipping} {models_phrase(models)}{left_out}{mixed}"
     )
 

@@ -222,7 +222,8 @@ def data_sentence(results: Results) -> str:
 def hardware_sentence(results: Results) -> str:
     where = results.environment
     if not where.cpu:
-        return ""
+        ran = [f"{plain(each.name)} on {plain(each.environment.cpu)}" for each in results.parts if each.environment.cpu]
+        return f"The studies ran on several machines: {names.listing(ran)}{see('tab:environment')}." if ran else ""
     threads = f" with {where.threads} threads" if where.threads else ""
     return f"Everything ran on {plain(where.cpu)} (device {plain(where.device)}){threads}{see('tab:environment')}."
 

@@ -51,11 +51,22 @@ def size_at_a_glance(results: Results, model: ModelRecord) -> str:
     return f"{first}{even}."
 
 
+def of_several(results: Results) -> list[str]:
+    """Of every study of a joint report what its pruning did, then what its first compressed format stores."""
+    every = [model for model in results.models if facts.lead(facts.cells_of(results, model))]
+    leads = [behaviour.lead_sentence(results, model) for model in every]
+    sizes = [size_at_a_glance(results, model) for model in every]
+    unfinished = any(cell.status != "ok" for cell in results.cells)
+    return [each for each in (status_sentence(results) if unfinished else "", *leads, *sizes) if each]
+
+
 def at_a_glance(results: Results) -> tuple[str, ...]:
-    """At most five sentences that answer the question in numbers."""
+    """At most five sentences that answer the question in numbers; two for each of several studies."""
     model = main_model(results)
     if model is None:
         return (status_sentence(results),)
+    if results.parts:
+        return tuple(of_several(results))
     sweeps = [
         behaviour.sweep_sentence(results, model, name, cells)
         for name, cells in behaviour.series(results, model).items()
@@ -88,6 +99,8 @@ def abstract(results: Results) -> str:
     model = main_model(results)
     if model is None:
         return f"{opening} {status_sentence(results)}"
+    if results.parts:
+        return " ".join([opening, *of_several(results)])
     sentences = [
         opening,
         behaviour.lead_sentence(results, model),

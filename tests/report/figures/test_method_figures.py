@@ -293,11 +293,11 @@ def test_nm_patterns_are_points_beside_the_sweeps(calibrated: Results):
 
 
 def test_a_collapse_does_not_flatten_the_others(calibrated: Results):
-    """Random pruning at 70 % has 74 times the dense perplexity; its number is written at the edge."""
+    """Random pruning at 70 % has 74 times the dense perplexity; its number stands with its name."""
     drawing = quality_sparsity.draw(calibrated)
 
     assert "far beyond 20 times dense" in drawing.caption
-    assert 'aria-label="4,534 ↑"' in drawing.svg
+    assert 'aria-label="random 4,534 ↑"' in drawing.svg
 
 
 def test_methods_keep_their_colour_in_every_study(calibrated: Results, hardest: Results):
