@@ -28,6 +28,7 @@ from .events import CellFinished, Message, NodeStarted, RunFinished, RunStarted
 from .evidence import sensitivity
 from .excerpt import excerpt
 from .generation import generations
+from .histogram import histograms
 from .leaves import execute, unfinished
 from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         EnvironmentRecord,
         ExcerptRecord,
         GenerationRecord,
+        HistogramRecord,
         ModelRecord,
         NodeRecord,
         OverlapRecord,
@@ -99,6 +101,7 @@ class Gathered:
     sensitivity: list[SensitivityRecord] = field(default_factory=list)
     machines: tuple[MachineRecord, ...] = ()
     excerpts: list[ExcerptRecord] = field(default_factory=list)
+    histograms: list[HistogramRecord] = field(default_factory=list)
     tipping: list[TippingRecord] = field(default_factory=list)
     generations: list[GenerationRecord] = field(default_factory=list)
     peak_memory_bytes: int = 0
@@ -280,7 +283,9 @@ def run_cells(run: Run, prepared: Prepared, planned: Sequence[Cell], gathered: G
     gathered.tipping += tipping_points(run.loaded.spec, prepared, pruned, made, run.folder)
     peaks = [peak_bytes() or 0, *(each.peak_memory_bytes or 0 for each in made.values())]
     gathered.peak_memory_bytes = max(gathered.peak_memory_bytes, *peaks)
-    anchor = next(cell.id for cell in cells if cell.is_reference)
+    reference = next(cell for cell in cells if cell.is_reference)
+    anchor = reference.id
+    gathered.histograms += histograms(run.loaded.spec, prepared, pruned, reference.node.key, run.folder)
     for number, cell in enumerate(missing, start=1):
         record = records[cell.id] = run_leaf(
             run, prepared, cell, results[cell.node.key], made.get(cell.node.key), anchor
@@ -448,6 +453,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         sensitivity=tuple(gathered.sensitivity),
         machines=gathered.machines,
         excerpts=tuple(gathered.excerpts),
+        histograms=tuple(gathered.histograms),
         tipping=tuple(gathered.tipping),
         generations=tuple(gathered.generations),
         checks=tuple(equivalence.checks(gathered.cells, {model.name: model.dtype for model in spec.model})),

@@ -282,6 +282,37 @@ class ExcerptRecord(Record):
     tokens: int = 0
 
 
+class HistogramState(Record):
+    """The targeted weights of a state in its record's bins; zeros are in no bin, and `beyond` lie outside of all."""
+
+    node: str
+    counts: tuple[int, ...]
+    zeros: int
+    beyond: int = 0
+    updated: int = 0
+    """Of the weights that are not zero, those with another value than dense's."""
+
+    @property
+    def weights(self) -> int:
+        return sum(self.counts) + self.zeros + self.beyond
+
+
+class HistogramRecord(Record):
+    """How a model's targeted weights are distributed: dense first, then pruned states, in the same bins."""
+
+    model: str
+    edges: tuple[FiniteFloat, ...] = Field(min_length=2, max_length=65)
+    rms: FiniteFloat
+    """Root mean square of the dense weights."""
+    states: tuple[HistogramState, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _every_bin_is_counted(self) -> HistogramRecord:
+        if any(len(each.counts) != len(self.edges) - 1 for each in self.states):
+            raise ValueError("a state needs one count for each bin")
+        return self
+
+
 class TippingRecord(Record):
     """
     Where a series of states that differ in their sparsity only leaves dense's behaviour; see `results/stability.py`.
@@ -577,6 +608,7 @@ class Results(Record):
     machines: tuple[MachineRecord, ...] = ()
     """Those that the cells' modelled numbers are for."""
     excerpts: tuple[ExcerptRecord, ...] = ()
+    histograms: tuple[HistogramRecord, ...] = ()
     tipping: tuple[TippingRecord, ...] = ()
     generations: tuple[GenerationRecord, ...] = ()
     checks: tuple[CheckRecord, ...] = ()

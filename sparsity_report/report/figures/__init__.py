@@ -32,15 +32,18 @@ def draw_all(results: Results) -> dict[str, Drawing]:
         roofline,
         sensitivity,
         speed_vs_flops,
+        speed_vs_sparsity,
         storage_components,
         time_shares,
         waterfall,
+        weight_histograms,
     )
 
     order = (
         block_diagram, mask_patterns, headline, quality_sparsity, flips, reliability, sensitivity, parameter_fraction,
-        group_sparsity, allocation, layer_sparsity, layer_error, mask_overlap, flops_by_group, storage_components,
-        break_even, latency, speed_vs_flops, time_shares, waterfall, roofline, pareto_bytes, pareto_latency,
+        group_sparsity, allocation, layer_sparsity, weight_histograms, layer_error, mask_overlap, flops_by_group,
+        storage_components, break_even, latency, speed_vs_flops, speed_vs_sparsity, time_shares, waterfall, roofline,
+        pareto_bytes, pareto_latency,
     )  # fmt: skip
     drawings = (figure.draw(results) for figure in order)
     return {drawing.id: drawing for drawing in drawings if drawing is not None}

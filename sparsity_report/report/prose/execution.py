@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import facts, method_tables, names, numbers, result_tables
 from ..document import Section
 from ..markup import plain, see
-from . import hardware, time
+from . import hardware, speed_by_sparsity, time
 from .headline import where
 from .words import bullets, figure, paragraph
 
@@ -196,6 +196,8 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         ),
         *figure(results, drawings, "latency"),
         *figure(results, drawings, "speed_vs_flops"),
+        *bullets(speed_by_sparsity.sentences(results)),
+        *figure(results, drawings, "speed_vs_sparsity"),
         *((table,) if table.rows else ()),
         *((running,) if running.rows else ()),
         *paragraph(cost_sentence(results), heading="What pruning cost."),

@@ -108,6 +108,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *behaviour.listed(layers.allocation_sentences(results)),
         *figure(results, drawings, "allocation"),
         *figure(results, drawings, "layer_sparsity"),
+        *figure(results, drawings, "weight_histograms"),
     )
     errors = (
         *paragraph(*layers.error_sentences(results)),

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 ORDER = [
     "block_diagram", "headline", "quality_sparsity", "parameter_fraction", "group_sparsity", "flops_by_group",
-    "storage_components", "break_even", "latency", "speed_vs_flops", "pareto_bytes", "pareto_latency",
+    "storage_components", "break_even", "latency", "speed_vs_flops", "speed_vs_sparsity", "pareto_bytes",
+    "pareto_latency",
 ]  # fmt: skip
 
 
