@@ -58,8 +58,8 @@ def together(studies: Mapping[str, Results], paths: Iterable[str] = ()) -> Resul
 
 
 _LISTS = (
-    *("models", "data", "cells", "nodes", "overlaps", "sensitivity", "excerpts", "tipping", "generations", "checks"),
-    "alerts",
+    *("models", "data", "cells", "nodes", "overlaps", "sensitivity", "excerpts", "histograms", "tipping"),
+    *("generations", "checks", "alerts"),
 )
 
 
@@ -129,7 +129,7 @@ def _apart(name: str, results: Results, clashing: frozenset[str]) -> Results:
             each["anchor"] = cells.get(each["anchor"], each["anchor"])
     for model in plain["models"]:
         model["id"] = models[model["id"]]
-    for key in ("data", "nodes", "overlaps", "sensitivity", "excerpts", "tipping", "generations"):
+    for key in ("data", "nodes", "overlaps", "sensitivity", "excerpts", "histograms", "tipping", "generations"):
         for record in plain[key]:
             record["model"] = models.get(record["model"], record["model"])
     for record in plain["nodes"]:
@@ -138,6 +138,9 @@ def _apart(name: str, results: Results, clashing: frozenset[str]) -> Results:
         record |= {end: nodes.get(record[end], record[end]) for end in ("first", "second")}
     for record in plain["tipping"]:
         record["nodes"] = [nodes.get(node, node) for node in record["nodes"]]
+    for record in plain["histograms"]:
+        for each in record["states"]:
+            each["node"] = nodes.get(each["node"], each["node"])
     for record in plain["generations"]:
         for each in record["continuations"]:
             each["node"] = nodes.get(each["node"], each["node"])

@@ -11,8 +11,8 @@ from sparsity_report.errors import UsageError
 from sparsity_report.report import replicates
 from sparsity_report.report.build import build
 from sparsity_report.results import store
-from sparsity_report.results.model import Results
-from sparsity_report.results.together import together
+from sparsity_report.results.model import HistogramRecord, HistogramState, Results
+from sparsity_report.results.together import _LISTS, together
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -61,6 +61,22 @@ def test_references_between_records_stay_within_a_study():
     assert all(each.first.startswith(each.model.split("/")[0]) for each in found.overlaps)
     assert all(set(each.cells) <= ids for each in found.checks)
     assert found.reference("two/tiny-opt") is not None
+
+
+def test_histograms_follow_their_states(course: Results):
+    states = tuple(HistogramState(node=cell.node, counts=(3,), zeros=1) for cell in course.cells[:2])
+    record = HistogramRecord(model=course.models[0].id, edges=(-1, 1), rms=0.5, states=states)
+    joint = together({"one": changed(course, histograms=(record,)), "two": course})
+
+    assert [each.model for each in joint.histograms] == ["one/tiny-opt"]
+    assert {each.node for each in joint.histograms[0].states} <= {cell.node for cell in joint.cells}
+
+
+def test_every_list_of_records_is_gathered(both: Results, course: Results):
+    """A list that a later version adds must not be forgotten here."""
+    lists = {name for name, field in Results.model_fields.items() if "tuple" in str(field.annotation)}
+
+    assert lists - set(_LISTS) == {"parts", "tasks", "entries", "quantities", "machines"}
 
 
 def test_the_report_says_where_each_study_comes_from(both: Results):
