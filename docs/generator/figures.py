@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "sparsity_report" / "report" / "figures"
 EXAMPLES = ROOT / "reports" / "examples"
 PREFERRED = ("quickstart",)
+SAYING = ("Drawing", "savings.Saving")
+"""What is called with the words of `how_to_read`."""
 
 LEAD = """\
 A figure appears when its data exist. Each has a caption that says what was counted, measured or modelled, with `n`,
@@ -59,8 +61,8 @@ def _section(module: str) -> str:
 
 
 def how_to_read(tree: ast.Module) -> list[str]:
-    """What a module hands to `Drawing(how_to_read=…)`; where a number is put in, "…" stands for it."""
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Drawing")
+    """What a module hands to `Drawing(how_to_read=…)` or the like; where a number is put in, "…" stands for it."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) in SAYING)
     given = (word.value for call in calls for word in call.keywords if word.arg == "how_to_read")
     return list(dict.fromkeys("".join(_words(value)) for value in given))
 

@@ -31,6 +31,7 @@ def draw_all(results: Results) -> dict[str, Drawing]:
         reliability,
         roofline,
         sensitivity,
+        speed_vs_bytes,
         speed_vs_flops,
         speed_vs_sparsity,
         storage_components,
@@ -42,8 +43,8 @@ def draw_all(results: Results) -> dict[str, Drawing]:
     order = (
         block_diagram, mask_patterns, headline, quality_sparsity, flips, reliability, sensitivity, parameter_fraction,
         group_sparsity, allocation, layer_sparsity, weight_histograms, layer_error, mask_overlap, flops_by_group,
-        storage_components, break_even, latency, speed_vs_flops, speed_vs_sparsity, time_shares, waterfall, roofline,
-        pareto_bytes, pareto_latency,
+        storage_components, break_even, latency, speed_vs_flops, speed_vs_bytes, speed_vs_sparsity, time_shares,
+        waterfall, roofline, pareto_bytes, pareto_latency,
     )  # fmt: skip
     drawings = (figure.draw(results) for figure in order)
     return {drawing.id: drawing for drawing in drawings if drawing is not None}

@@ -196,6 +196,7 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         ),
         *figure(results, drawings, "latency"),
         *figure(results, drawings, "speed_vs_flops"),
+        *figure(results, drawings, "speed_vs_bytes"),
         *bullets(speed_by_sparsity.sentences(results)),
         *figure(results, drawings, "speed_vs_sparsity"),
         *((table,) if table.rows else ()),
