@@ -76,6 +76,8 @@ ROWS_AHEAD = 4
 """In the first group a row's values are asked for so many rows before."""
 GROUP_BYTES = 196608
 """Values of the rows that go through all tiles before the next rows do: they stay in the second cache."""
+TOKENS_TOGETHER = 512
+"""Tokens that go through two parallel regions; waking a thread for a region may take as long as a small product."""
 PASS_COST = (4.8, 2.7)
 """What a pass of 8 tokens over a matrix in tiles costs anyway, and what all weights add; only ratios matter."""
 BLOCK_COSTS = {1: (4.9, 13.4), 2: (6.5, 13.7), 4: (9.2, 31.0)}
@@ -162,6 +164,7 @@ def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
 def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
     """The loop over tokens, 16 times `vectors` at once, that skips the zeros."""
     size, lanes, block, most = VALUE_BYTES[dtype], 16, 16 * vectors, tile_words(vectors)
+    most_blocks = TOKENS_TOGETHER // block
 
     @loop
     def run(
@@ -183,67 +186,76 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
         copy_bytes(end.ctypes.data, values + begin * size, (count_at(pointers + 4 * rows) - begin) * size)
         moved = end.ctypes.data - begin * size
         inputs = words * 64
-        scratch = np.empty((inputs + (rows + 15) // 16 * 16) * block + 16, np.float32)
+        together = min((count + block - 1) // block, most_blocks)
+        scratch = np.empty((inputs * together + (rows + 15) // 16 * 16) * block + 16, np.float32)
         x_T = (scratch.ctypes.data + 63) // 64 * 64
-        y_T = x_T + inputs * block * 4
+        y_T = x_T + inputs * together * block * 4
         starts = np.empty(rows, np.int64)
         group = max(16, GROUP_BYTES * rows // max(1, count_at(pointers + 4 * rows) * size) // 16 * 16)
-        for token in range(0, count, block):
+        for begin_of_chunk in range(0, count, together * block):
+            end_of_chunk = min(count, begin_of_chunk + together * block)
             for part in prange(parts):
-                for at in range(inputs // 16 * part // parts, inputs // 16 * (part + 1) // parts):
-                    for each in range(vectors):
-                        first = min(token + 16 * each, count - 1)
-                        transpose_in(
-                            x + (first * inputs + at * 16) * 4,
-                            inputs * 4,
-                            count - first,
-                            x_T + at * 16 * block * 4 + each * 64,
-                            block * 4,
-                        )
+                for token in range(begin_of_chunk, end_of_chunk, block):
+                    target = x_T + (token - begin_of_chunk) * inputs * 4
+                    for at in range(inputs // 16 * part // parts, inputs // 16 * (part + 1) // parts):
+                        for each in range(vectors):
+                            first = min(token + 16 * each, count - 1)
+                            transpose_in(
+                                x + (first * inputs + at * 16) * 4,
+                                inputs * 4,
+                                count - first,
+                                target + at * 16 * block * 4 + each * 64,
+                                block * 4,
+                            )
             for part in prange(parts):
                 groups = (rows + 15) // 16
                 low = groups * part // parts * 16
                 high = min(rows, groups * (part + 1) // parts * 16)
-                for row in range(low, high):
-                    starts[row] = (moved if row >= last else values) + count_at(pointers + 4 * row) * size
-                turns = (words + most - 1) // most
-                piece = count_at(pointers + 4 * rows) * size // (rows * turns * 64) + 1
-                for top in range(low, high, group):
-                    bottom = min(top + group, high)
-                    # Values of the next group are asked for while this one is multiplied, in equal pieces.
-                    begins, ends = count_at(pointers + 4 * bottom), count_at(pointers + 4 * min(bottom + group, high))
-                    later = values + begins * size
-                    lines = ((ends - begins) * size // ((bottom - top) * turns) + 63) // 64
-                    for word in range(0, words, most):
-                        for row in range(top, bottom):
-                            starts[row] = skip_row(
-                                dtype,
-                                vectors,
-                                starts[row],
-                                starts[min(row + ROWS_AHEAD, bottom - 1)],
-                                piece if top == low else 0,
-                                later,
-                                lines,
-                                mask + (row * words + word) * 8,
-                                min(most, words - word),
-                                x_T + word * 64 * block * 4,
-                                y_T + row * block * 4,
-                                1 if word == 0 else 0,
-                            )
-                            later += lines * 64
-                for row in range(low, high, 16):
-                    for each in range(vectors):
-                        first = token + 16 * each
-                        if first < count:
-                            transpose_out(
-                                y_T + row * block * 4 + each * 64,
-                                block * 4,
-                                y + (first * rows + row) * 4,
-                                rows * 4,
-                                count - first,
-                                rows - row,
-                            )
-                finish(y + token * rows * 4, rows, low, high, min(block, count - token), scales, bias)
+                for token in range(begin_of_chunk, end_of_chunk, block):
+                    source = x_T + (token - begin_of_chunk) * inputs * 4
+                    for row in range(low, high):
+                        starts[row] = (moved if row >= last else values) + count_at(pointers + 4 * row) * size
+                    turns = (words + most - 1) // most
+                    piece = count_at(pointers + 4 * rows) * size // (rows * turns * 64) + 1
+                    for top in range(low, high, group):
+                        bottom = min(top + group, high)
+                        # Values of the next group are asked for while this one is multiplied, in equal pieces.
+                        begins, ends = (
+                            count_at(pointers + 4 * bottom),
+                            count_at(pointers + 4 * min(bottom + group, high)),
+                        )
+                        later = values + begins * size
+                        lines = ((ends - begins) * size // ((bottom - top) * turns) + 63) // 64
+                        for word in range(0, words, most):
+                            for row in range(top, bottom):
+                                starts[row] = skip_row(
+                                    dtype,
+                                    vectors,
+                                    starts[row],
+                                    starts[min(row + ROWS_AHEAD, bottom - 1)],
+                                    piece if top == low else 0,
+                                    later,
+                                    lines,
+                                    mask + (row * words + word) * 8,
+                                    min(most, words - word),
+                                    source + word * 64 * block * 4,
+                                    y_T + row * block * 4,
+                                    1 if word == 0 else 0,
+                                )
+                                later += lines * 64
+                    for row in range(low, high, 16):
+                        for each in range(vectors):
+                            first = token + 16 * each
+                            if first < count:
+                                transpose_out(
+                                    y_T + row * block * 4 + each * 64,
+                                    block * 4,
+                                    y + (first * rows + row) * 4,
+                                    rows * 4,
+                                    count - first,
+                                    rows - row,
+                                )
+                    finish(y + token * rows * 4, rows, low, high, min(block, count - token), scales, bias)
         return int(end[0]) + int(scratch[0] > 0)  # both are in use until here
 
     return run

@@ -167,3 +167,16 @@ def test_a_layer_compiles_in_one_graph_and_its_hooks_fire(name):
 
         assert torch.equal(layer(x), compiled)
     assert seen == [torch.Size([2, 3, 24])] * 2
+
+
+@pytest.mark.parametrize("tokens", [512, 513, 1025])
+def test_tokens_that_do_not_go_through_at_once(tokens):
+    """Chunks of tokens meet without a gap: every token's product against float64."""
+    generator = torch.Generator().manual_seed(tokens)
+    weight = torch.randn(70, 130, generator=generator) * (torch.rand(70, 130, generator=generator) > 0.5)
+    x = torch.randn(tokens, 130, generator=generator)
+    module = registry.get("formats", "bitmask")
+    y = module.apply(module.encode(weight, Pattern(), module.Params()), (70, 130), Pattern(), x, None)
+
+    bound = 130 * torch.finfo(torch.float32).eps * (x.abs().double() @ weight.abs().double().t())
+    assert ((y - x.double() @ weight.double().t()).abs() <= bound).all()
