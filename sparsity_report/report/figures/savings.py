@@ -84,12 +84,14 @@ def _labels(axes: Axes, points: list[Point], naming: Names, limit: float) -> Non
     formats = Counter(entry for entry, _ in kinds)
     places = style.spread([point.faster for point in slowest.values()], 0.062 * limit)
     for place, point in zip(places, slowest.values(), strict=True):
+        left = point.fewer > 0.65 * limit  # where a label on the right would leave the axes
         axes.annotate(
             naming.cell(point.cell) if formats[point.cell.variant.format.entry] > 1 else naming.node(point.cell),
             (point.fewer, point.faster),
-            (point.fewer + 0.035 * limit, place),
+            (point.fewer + (-0.035 if left else 0.035) * limit, place),
             fontsize=7.5,
             va="center",
+            ha="right" if left else "left",
             bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.4},
             arrowprops={"arrowstyle": "-", "lw": 0.4, "color": style.MUTED, "shrinkA": 0},
         )
@@ -104,7 +106,7 @@ def _panel(axes: Axes, axis: str, phase: str, points: list[Point], naming: Names
         bar = [[point.faster - 1 / timing.high], [1 / timing.low - point.faster]]
         axes.errorbar(
             point.fewer, point.faster, yerr=bar, marker=look.marker, color=look.colour, mec=style.INK, mew=0.6,
-            ecolor=style.INK, lw=0.8, label=format_name(point.cell.variant.format),
+            ecolor=style.INK, lw=0.8, zorder=5, label=format_name(point.cell.variant.format),
         )  # fmt: skip
     _labels(axes, points, naming, limit)
     axes.set(xlim=(0, limit), ylim=(0, limit), xlabel=axis)
