@@ -18,6 +18,7 @@ import torch
 
 from sparsity_report import registry
 from sparsity_report.contracts import Pattern
+from sparsity_report.kernels import operators
 from sparsity_report.kernels.cpu import instruction_set
 from sparsity_report.selection import nm_mask
 
@@ -112,10 +113,10 @@ def check_guarded(name: str, pattern: Pattern, weight: torch.Tensor, x: torch.Te
             for component, tensor in module.encode(weight, pattern, module.Params()).items()
         }
 
-        def new_empty(self: torch.Tensor, *size: int, at_the_end: bool = at_the_end, **_: object) -> torch.Tensor:
-            return guarded(torch.zeros(*size, dtype=self.dtype), at_the_end)
+        def output_for(x: torch.Tensor, rows: int, at_the_end: bool = at_the_end) -> torch.Tensor:
+            return guarded(torch.full((*x.shape[:-1], rows), torch.nan), at_the_end)
 
-        with patch.object(torch.Tensor, "new_empty", new_empty):
+        with patch.object(operators, "output_for", output_for):
             y = module.apply(tensors, shape, pattern, guarded(x, at_the_end), guarded(bias, at_the_end))
         expected = x.double() @ weight.double().T + 1
         assert ((y.double() - expected).abs() <= bound(weight, x, bias, x.dtype)).all()

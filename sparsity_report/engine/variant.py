@@ -76,10 +76,10 @@ class FormattedLinear(nn.Module):
         self.product = registry.get("formats", choice.entry).apply
         for component, tensor in tensors.items():
             self.register_buffer(component, tensor)
-        self.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+        self.register_parameter("bias", None if bias is None else nn.Parameter(bias, requires_grad=False))
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.product(self._buffers, self.shape, self.pattern, x, self.bias)
+        y: Tensor = self.product(self._buffers, self.shape, self.pattern, x, self._parameters["bias"])
         return y
 
     def extra_repr(self) -> str:

@@ -94,7 +94,7 @@ def decode(tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern)
 def apply(
     tensors: dict[str, Tensor], shape: tuple[int, int], pattern: Pattern, x: Tensor, bias: Tensor | None
 ) -> Tensor:
-    if x.device.type != "cpu":
+    if not x.is_cpu:
         import torch
 
         return finished(torch.nn.functional.linear(x, decode(tensors, shape, pattern).to(x.dtype)), tensors, x, bias)

@@ -158,7 +158,7 @@ def apply(
 ) -> Tensor:
     if "permutation" in tensors:
         x = x.index_select(-1, tensors["permutation"].int())
-    if x.device.type == "cpu":
+    if x.is_cpu:
         from ..kernels import operators
 
         y: Tensor = operators.NM(

@@ -14,13 +14,15 @@ import numpy as np
 from numba import prange
 
 from .compiled import loop, step
-from .emit import F32, I32, I64, Emitter, intrinsic_of
+from .emit import F32, I32, I64, LANES, Emitter, intrinsic_of
 from .lanes import VALUE_BYTES
 from .skipping import skip_row, tile_words, transpose_in, transpose_out
 from .tiles import tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 TILES = {1: (1, 1, 4096), 2: (2, 1, 4096), 4: (4, 4, 6144), 8: (8, 2, 3072)}
 """By tokens: tokens and rows of a tile, and bytes of values to ask for in advance."""
@@ -40,13 +42,19 @@ def copy_bytes(e: Emitter, target: Any, source: Any, size: Any) -> None:
 
 
 @step
-def first_row_at_the_end(pointers: int, rows: int, lanes: int) -> int:
-    """The first row whose values, read `lanes` at a time, may be read beyond the last one."""
+def end_of(values: int, pointers: int, rows: int, size: int) -> tuple[int, int, NDArray[np.uint8]]:
+    """
+    The first row whose values, read in whole vectors, might be read beyond the last one; the address from which its
+    pointer and those after it count instead; and the copy of these values with room behind them, in use until the end.
+    """
     total = count_at(pointers + 4 * rows)
-    row = rows
-    while row > 0 and count_at(pointers + 4 * row) + lanes > total:
-        row -= 1
-    return row
+    last = rows
+    while last > 0 and count_at(pointers + 4 * last) + LANES > total:
+        last -= 1
+    begin = count_at(pointers + 4 * last)
+    copy = np.zeros((total - begin + 2 * LANES) * size, np.uint8)
+    copy_bytes(copy.ctypes.data, values + begin * size, (total - begin) * size)
+    return last, copy.ctypes.data - begin * size, copy
 
 
 @intrinsic_of()
@@ -107,7 +115,7 @@ def _cost(costs: tuple[float, float], percent: int) -> float:
 def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
     """The loop over tiles of so many tokens."""
     tile_tokens, tile_rows, ahead = TILES[tokens]
-    size, lanes = VALUE_BYTES[dtype], 16
+    size = VALUE_BYTES[dtype]
 
     @loop
     def run(
@@ -123,36 +131,31 @@ def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
         count: int,
         parts: int,
     ) -> int:
-        last = first_row_at_the_end(pointers, rows, lanes)
-        begin = count_at(pointers + 4 * last)
-        end = np.zeros((count_at(pointers + 4 * rows) - begin + 2 * lanes) * size, np.uint8)
-        copy_bytes(end.ctypes.data, values + begin * size, (count_at(pointers + 4 * rows) - begin) * size)
-        moved = end.ctypes.data - begin * size
+        last, moved, end = end_of(values, pointers, rows, size)
         tiles = (rows + tile_rows - 1) // tile_rows
         for part in prange(parts):
-            starts = np.empty(tile_rows, np.int64)
             low, high = tiles * part // parts, tiles * (part + 1) // parts
             for number in range(low, high):
                 row = number * tile_rows
-                live_rows = min(tile_rows, rows - row)
-                for each in range(tile_rows):
-                    other = row + min(each, live_rows - 1)
-                    starts[each] = (moved if other >= last else values) + count_at(pointers + 4 * other) * size
                 for token in range(0, count, tile_tokens):
                     tile(
                         dtype,
                         tile_tokens,
                         tile_rows,
                         ahead,
-                        starts.ctypes.data,
-                        mask + row * words * 8,
+                        values,
+                        moved,
+                        last,
+                        pointers,
+                        mask,
                         words,
+                        row,
                         x + token * words * 256,
                         words * 256,
                         y + (token * rows + row) * 4,
                         rows * 4,
                         min(tile_tokens, count - token),
-                        live_rows,
+                        min(tile_rows, rows - row),
                     )
             finish(y, rows, low * tile_rows, min(rows, high * tile_rows), count, scales, bias)
         return int(end[0])  # in use until here: Numba frees what only an address refers to
@@ -163,7 +166,7 @@ def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
 @cache
 def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
     """The loop over tokens, 16 times `vectors` at once, that skips the zeros."""
-    size, lanes, block, most = VALUE_BYTES[dtype], 16, 16 * vectors, tile_words(vectors)
+    size, block, most = VALUE_BYTES[dtype], 16 * vectors, tile_words(vectors)
     most_blocks = TOKENS_TOGETHER // block
 
     @loop
@@ -180,11 +183,7 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
         count: int,
         parts: int,
     ) -> int:
-        last = first_row_at_the_end(pointers, rows, lanes)
-        begin = count_at(pointers + 4 * last)
-        end = np.zeros((count_at(pointers + 4 * rows) - begin + 2 * lanes) * size, np.uint8)
-        copy_bytes(end.ctypes.data, values + begin * size, (count_at(pointers + 4 * rows) - begin) * size)
-        moved = end.ctypes.data - begin * size
+        last, moved, end = end_of(values, pointers, rows, size)
         inputs = words * 64
         together = min((count + block - 1) // block, most_blocks)
         scratch = np.empty((inputs * together + (rows + 15) // 16 * 16) * block + 16, np.float32)

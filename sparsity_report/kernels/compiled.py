@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from .cpu import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
 
 LAYERS = ["omp", "tbb", "workqueue"]
 """Numba's threading layers in our order: one pool with PyTorch first."""
@@ -69,7 +67,8 @@ class Pool:
 
     def __init__(self) -> None:
         self.threads = 0
-        self.guard: AbstractContextManager[Any] | None = None
+        self.lock: threading.Lock | None = threading.Lock()
+        self.started = False
 
     def parts(self) -> int:
         """Pieces to cut the rows into: PyTorch's threads, of which Numba uses as many as it has."""
@@ -82,29 +81,29 @@ class Pool:
         return threads
 
     def run(self, loop: Callable[..., Any], *arguments: int) -> None:
-        """Runs a loop; one at a time where the threading layer cannot take several."""
-        if self.guard is None:
-            self.guard = _guard(loop, arguments)
-            return
-        with self.guard:
+        """Runs a loop: the first one, which starts the threads, alone; then one at a time where the layer asks it."""
+        if self.lock is None:
             loop(*arguments)
+            return
+        with self.lock:
+            loop(*arguments)
+            if not self.started:
+                self.started = True
+                self.lock = self.lock if _layer() == "workqueue" else None
 
 
-def _guard(loop: Callable[..., Any], arguments: tuple[int, ...]) -> AbstractContextManager[Any]:
-    """Runs the first loop of the process, which starts the threads, and says how to run the others."""
+def _layer() -> str:
+    """Numba's threading layer, with a warning where it is not PyTorch's."""
     import numba
 
-    with _FIRST:
-        loop(*arguments)
-    layer = numba.threading_layer()
+    layer: str = numba.threading_layer()
     if layer != "omp":
         warnings.warn(
             f"Numba runs on {layer}, not on PyTorch's OpenMP threads: two pools compete, and timings suffer",
             RuntimeWarning,
             stacklevel=4,
         )
-    return threading.Lock() if layer == "workqueue" else nullcontext()
+    return layer
 
 
-_FIRST = threading.Lock()
 POOL = Pool()

@@ -13,6 +13,7 @@ import torch
 
 from . import bitmask, nm, picking
 from .compiled import POOL
+from .lanes import VALUE_BYTES
 from .tiles import WORD
 
 if TYPE_CHECKING:
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAMESPACE = "sparsity_report"
+DTYPES = {getattr(torch, name): name for name in VALUE_BYTES}
+"""Types of values that the loops read."""
 
 
-def as_input(x: Tensor, multiple: int) -> Tensor:
-    """x with (…, I) as contiguous rows of float32, their columns padded with zeros to a multiple; x itself if it is."""
-    missing = -x.shape[-1] % multiple
-    if missing:
-        x = torch.nn.functional.pad(x, (0, missing))
-    if x.dtype is torch.float32 and x.is_contiguous():
+def as_input(x: Tensor, columns: int) -> Tensor:
+    """x as contiguous rows of float32, filled up with zeros to so many columns; x itself where it is that."""
+    if x.dtype is torch.float32 and x.shape[-1] == columns and x.is_contiguous():
         return x
-    return x.to(torch.float32).contiguous()
+    missing = columns - x.shape[-1]
+    return (torch.nn.functional.pad(x, (0, missing)) if missing else x).to(torch.float32).contiguous()
 
 
 def output_for(x: Tensor, rows: int) -> Tensor:
     """(…, O) float32, not filled."""
-    return torch.empty((*x.shape[:-1], rows), dtype=torch.float32)
+    return torch.empty(*x.shape[:-1], rows, dtype=torch.float32)
 
 
 def in_type_of(x: Tensor, y: Tensor) -> Tensor:
@@ -46,10 +47,6 @@ def in_type_of(x: Tensor, y: Tensor) -> Tensor:
 def float_bias(bias: Tensor | None) -> Tensor | None:
     """The bias as the loops read it."""
     return bias if bias is None or bias.dtype is torch.float32 else bias.to(torch.float32)
-
-
-def dtype_of(values: Tensor) -> str:
-    return str(values.dtype).removeprefix("torch.")
 
 
 def address(tensor: Tensor | None) -> int:
@@ -67,10 +64,21 @@ def multiply(
 ) -> None:
     """Fills y (…, O) from inputs (…, 64 · words)."""
     rows, columns = y.shape[-1], inputs.shape[-1]
-    count, words, bias = y.numel() // rows, columns // WORD, float_bias(bias)
-    loop = bitmask.choose(dtype_of(values), count, 100 * values.numel() // (rows * columns))
-    weights = (values.data_ptr(), mask.data_ptr(), pointers.data_ptr(), address(scales), address(bias))
-    POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, words, count, POOL.parts())
+    count, bias = y.numel() // rows, float_bias(bias)
+    POOL.run(
+        bitmask.choose(DTYPES[values.dtype], count, 100 * values.numel() // (rows * columns)),
+        values.data_ptr(),
+        mask.data_ptr(),
+        pointers.data_ptr(),
+        address(scales),
+        address(bias),
+        inputs.data_ptr(),
+        y.data_ptr(),
+        rows,
+        columns // WORD,
+        count,
+        POOL.parts(),
+    )
 
 
 def bitmask_linear(
@@ -119,7 +127,7 @@ def pick(
     rows = y.shape[-1]
     count, bias = y.numel() // rows, float_bias(bias)
     tokens = next((each for each in nm.TILES if count <= each), max(nm.TILES))
-    loop = nm.few_tokens(dtype_of(values), n, nm.position_bits(m), tokens)
+    loop = nm.few_tokens(DTYPES[values.dtype], n, nm.position_bits(m), tokens)
     weights = (values.data_ptr(), positions.data_ptr(), address(scales), address(bias))
     chunks = values.shape[1] // 16
     POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, chunks, count, POOL.parts())

@@ -23,9 +23,13 @@ def tile(
     tokens: int,
     rows: int,
     ahead: int,
-    starts: Any,
+    values: Any,
+    moved: Any,
+    last: Any,
+    pointers: Any,
     mask: Any,
     words: Any,
+    first: Any,
     x: Any,
     x_stride: Any,
     y: Any,
@@ -34,16 +38,17 @@ def tile(
     live_rows: Any,
 ) -> None:
     """
-    y[:T, :R] = x[:T] W[:R]ᵀ of one tile.
+    y[:T, :R] = x[:T] W[first : first + R]ᵀ of one tile.
 
-    `starts` points at R addresses of values; rows and tokens that are not live repeat the last one that is. `ahead`:
-    how many bytes of values to ask for in advance (0: leave it to the machine).
+    A row's pointer counts from `values`, from row `last` on from `moved`. Rows and tokens that are not live repeat the
+    last one that is. `ahead`: how many bytes of values to ask for in advance (0: leave it to the machine).
     """
     sets = max(1, min(4, 8 // (tokens * rows)))
     totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
-    values = [e.variable(e.load(starts, I64, 8 * row, 8)) for row in range(rows)]
+    numbers = [e.add(first, last_live(e, row, live_rows)) for row in range(rows)]
+    places = [e.variable(_start(e, dtype, number, values, moved, last, pointers)) for number in numbers]
     inputs = [e.add(x, e.times(x_stride, last_live(e, token, live_tokens))) for token in range(tokens)]
-    masks = [e.add(mask, e.times(e.times(words, WORD // 8), last_live(e, row, live_rows))) for row in range(rows)]
+    masks = [e.add(mask, e.times(e.times(words, WORD // 8), number)) for number in numbers]
     with e.loop(words) as word:
         bits = [e.load(e.add(each, e.times(word.index, WORD // 8)), I64) for each in masks]
         at = e.times(word.index, WORD * 4)
@@ -51,16 +56,23 @@ def tile(
             x_lanes = [e.load(e.add(each, at), VF, 64 * block) for each in inputs]
             for row in range(rows):
                 shifted = e.builder.lshr(bits[row], e.number(LANES * block)) if block else bits[row]
-                here, address = e.builder.trunc(shifted, I16), e.get(values[row])
+                here, address = e.builder.trunc(shifted, I16), e.get(places[row])
                 if ahead and block * LANES * VALUE_BYTES[dtype] % 64 == 0:
                     e.prefetch(address, ahead)
                 weights = expand(e, widen(e, dtype, address), here)
                 for token in range(tokens):
                     total = totals[row][token][block % sets]
                     e.set(total, e.multiply_add(weights, x_lanes[token], e.get(total)))
-                e.set(values[row], e.add(address, e.times(e.count_ones(here), VALUE_BYTES[dtype])))
+                e.set(places[row], e.add(address, e.times(e.count_ones(here), VALUE_BYTES[dtype])))
     sums = [[merged(e, each) for each in row] for row in totals]
     store_tile(e, sums, y, y_stride, live_tokens, live_rows)
+
+
+def _start(e: Emitter, dtype: str, row: Any, values: Any, moved: Any, last: Any, pointers: Any) -> Any:
+    """The address of a row's values."""
+    base = e.builder.select(e.builder.icmp_signed("<", row, last), values, moved)
+    count = e.builder.sext(e.load(e.add(pointers, e.times(row, 4)), I32, 0, 4), I64)
+    return e.add(base, e.times(count, VALUE_BYTES[dtype]))
 
 
 def last_live(e: Emitter, index: int, live: Any) -> Any:
