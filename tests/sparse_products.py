@@ -85,6 +85,8 @@ def cases(name: str, patterns: tuple[str, ...], seed: int = 0, counts: Sequence[
             several = str(pattern) in ("2:4", "unstructured")  # others share the loops, and each type is compiled
             values = TYPES[at % (len(TYPES) if counts is TOKENS else 2)] if several else torch.float32
             check(name, pattern, weight.to(values), x, bias)
+            if values is torch.bfloat16:  # pairs of bfloat16 have loops of their own
+                check(name, pattern, weight.to(values), x.to(values), bias)
             done += 1
     return done
 
@@ -113,8 +115,10 @@ def check_guarded(name: str, pattern: Pattern, weight: torch.Tensor, x: torch.Te
             for component, tensor in module.encode(weight, pattern, module.Params()).items()
         }
 
-        def output_for(x: torch.Tensor, rows: int, at_the_end: bool = at_the_end) -> torch.Tensor:
-            return guarded(torch.full((*x.shape[:-1], rows), torch.nan), at_the_end)
+        def output_for(
+            x: torch.Tensor, rows: int, dtype: torch.dtype = torch.float32, at_the_end: bool = at_the_end
+        ) -> torch.Tensor:
+            return guarded(torch.full((*x.shape[:-1], rows), torch.nan, dtype=dtype), at_the_end)
 
         with patch.object(operators, "output_for", output_for):
             y = module.apply(tensors, shape, pattern, guarded(x, at_the_end), guarded(bias, at_the_end))
@@ -128,8 +132,9 @@ def guarded_cases(name: str, patterns: tuple[str, ...]) -> int:
         pattern = Pattern.parse(text)
         for sparsity, values in ((0.5, torch.float32), (0.99, torch.bfloat16)):
             weight = sparse_weight(shape, pattern, sparsity, tokens).to(values)
-            check_guarded(name, pattern, weight, torch.ones(tokens, shape[1]))
-            done += 1
+            for inputs in {torch.float32, values}:
+                check_guarded(name, pattern, weight, torch.ones(tokens, shape[1], dtype=inputs))
+                done += 1
     return done
 
 

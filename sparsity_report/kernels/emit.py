@@ -172,6 +172,11 @@ class Emitter:
         counted = self.call(f"llvm.ctpop.i{bits.type.width}", bits.type, bits)
         return counted if bits.type.width == 64 else self.builder.zext(counted, I64)
 
+    def bits_at(self, bits: Any, first: int, count: int) -> Any:
+        """So many bits of an integer, from the first on, as an integer of that width."""
+        shifted = self.builder.lshr(bits, ir.Constant(bits.type, first)) if first else bits
+        return shifted if count == bits.type.width else self.builder.trunc(shifted, ir.IntType(count))
+
     def splat(self, value: Any, lanes: int = LANES) -> Any:
         """A value in all lanes."""
         nothing = ir.Constant(vector(value.type, lanes), ir.Undefined)

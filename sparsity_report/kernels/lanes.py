@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 
 from .cpu import instruction_set
-from .emit import F16, F32, I1, I8, I16, I32, I64, LANES, VF, Emitter, vector
+from .emit import F16, F32, I1, I8, I16, I32, I64, LANES, VF, VI, Emitter, vector
 
 VALUE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
@@ -28,17 +28,50 @@ def in_register(e: Emitter, value: Any) -> Any:
     return e.builder.call(ir.InlineAsm(kind, "", "=v,0", side_effect=False), [value])
 
 
-def widen(e: Emitter, dtype: str, address: Any, lanes: int = LANES) -> Any:
-    """The next values of a type as float32: so many lanes from so many neighbours."""
-    wide = vector(F32, lanes)
+def raw(dtype: str, lanes: int = LANES) -> Any:
+    """So many values of a type as they lie in memory; bfloat16 as its bits."""
+    return vector({"float32": F32, "float16": F16, "int8": I8, "bfloat16": I16}[dtype], lanes)
+
+
+def widen(e: Emitter, dtype: str, address: Any) -> Any:
+    """The next 16 values of a type as float32."""
+    return widened(e, dtype, e.load(address, raw(dtype)))
+
+
+def widened(e: Emitter, dtype: str, values: Any) -> Any:
+    """16 values of a type as float32."""
     if dtype == "float32":
-        return e.load(address, wide)
+        return values
     if dtype == "float16":
-        return e.builder.fpext(e.load(address, vector(F16, lanes)), wide)
+        return e.builder.fpext(values, VF)
     if dtype == "int8":
-        return e.builder.sitofp(e.load(address, vector(I8, lanes)), wide)
-    bits = e.builder.zext(e.load(address, vector(I16, lanes)), vector(I32, lanes))
-    return e.builder.bitcast(e.builder.shl(bits, e.same(16, I32, lanes)), wide)
+        return e.builder.sitofp(values, VF)
+    return e.builder.bitcast(e.builder.shl(e.builder.zext(values, VI), e.same(16, I32)), VF)
+
+
+def spread_lanes(dtype: str) -> int:
+    """Packed values that one instruction spreads: a whole vector of them, where the machine can."""
+    wide = "avx512vbmi2" in instruction_set().extensions
+    return LANES * 4 // VALUE_BYTES[dtype] if wide else LANES
+
+
+def spread(e: Emitter, dtype: str, address: Any, bits: Any) -> list[Any]:
+    """The next values as float32 over the lanes whose bit is set, 0.0 elsewhere: vectors for `spread_lanes` bits."""
+    lanes = spread_lanes(dtype)
+    if lanes == LANES:
+        return [expand(e, widen(e, dtype, address), bits)]
+    integer = vector(I8 if dtype == "int8" else I16, lanes)
+    wide = expanded(e, in_register(e, e.load(address, integer)), bits)
+    parts = [e.shuffle(wide, wide, range(first, first + LANES)) for first in range(0, lanes, LANES)]
+    return [widened(e, dtype, e.builder.bitcast(part, raw(dtype))) for part in parts]
+
+
+def expanded(e: Emitter, packed: Any, bits: Any) -> Any:
+    """Integers of 8 or 16 bits, spread over the lanes whose bit is set; 0 elsewhere."""
+    kind = packed.type
+    wanted = e.builder.bitcast(bits, vector(I1, kind.count))
+    name = f"llvm.x86.avx512.mask.expand.v{kind.count}i{kind.element.width}"
+    return e.call(name, kind, packed, e.zero(kind), wanted)
 
 
 def expand(e: Emitter, packed: Any, bits: Any) -> Any:

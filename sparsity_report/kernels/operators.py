@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import bitmask, nm, picking
+from . import bitmask, dots, nm, picking
 from .compiled import POOL
 from .lanes import VALUE_BYTES
 from .tiles import WORD
@@ -26,17 +26,17 @@ DTYPES = {getattr(torch, name): name for name in VALUE_BYTES}
 """Types of values that the loops read."""
 
 
-def as_input(x: Tensor, columns: int) -> Tensor:
-    """x as contiguous rows of float32, filled up with zeros to so many columns; x itself where it is that."""
-    if x.dtype is torch.float32 and x.shape[-1] == columns and x.is_contiguous():
+def as_input(x: Tensor, columns: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """x as contiguous rows of a type, filled up with zeros to so many columns; x itself where it is that."""
+    if x.dtype is dtype and x.shape[-1] == columns and x.is_contiguous():
         return x
     missing = columns - x.shape[-1]
-    return (torch.nn.functional.pad(x, (0, missing)) if missing else x).to(torch.float32).contiguous()
+    return (torch.nn.functional.pad(x, (0, missing)) if missing else x).to(dtype).contiguous()
 
 
-def output_for(x: Tensor, rows: int) -> Tensor:
-    """(…, O) float32, not filled."""
-    return torch.empty(*x.shape[:-1], rows, dtype=torch.float32)
+def output_for(x: Tensor, rows: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """(…, O), not filled."""
+    return torch.empty(*x.shape[:-1], rows, dtype=dtype)
 
 
 def in_type_of(x: Tensor, y: Tensor) -> Tensor:
@@ -85,11 +85,47 @@ def bitmask_linear(
     x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, scales: Tensor | None, bias: Tensor | None
 ) -> Tensor:
     """x Wᵀ · scales + bias for a bitmask (`formats/bitmask.py`)."""
+    if x.dtype is values.dtype is torch.bfloat16 and scales is None and dots.takes() and x.numel() and values.numel():
+        way = bitmask.choose_in_bfloat16(x.numel() // x.shape[-1], 100 * values.numel() // (8 * mask.numel()))
+        if way != "skip":
+            return (in_dots if way == "dots" else unpacked_product)(x, values, mask, pointers, bias)
     inputs = as_input(x, mask.shape[1] * 8)
     y = output_for(x, mask.shape[0])
     if y.numel():
         multiply(y, inputs, values, mask, pointers, scales, bias)
     return in_type_of(x, y)
+
+
+def in_dots(x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, bias: Tensor | None) -> Tensor:
+    """The product of bfloat16 values and inputs, in bfloat16."""
+    rows, columns = mask.shape[0], mask.shape[1] * 8
+    inputs = as_input(x, columns, torch.bfloat16)
+    y = output_for(x, rows, torch.bfloat16)
+    count, bias = y.numel() // rows, float_bias(bias)
+    POOL.run(
+        bitmask.few_dots(next((each for each in bitmask.DOT_TILES if count <= each), max(bitmask.DOT_TILES))),
+        values.data_ptr(),
+        mask.data_ptr(),
+        pointers.data_ptr(),
+        address(bias),
+        inputs.data_ptr(),
+        y.data_ptr(),
+        rows,
+        columns // WORD,
+        count,
+        POOL.parts(),
+    )
+    return y
+
+
+def unpacked_product(x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, bias: Tensor | None) -> Tensor:
+    """The product of bfloat16 values and inputs by PyTorch, with the matrix unpacked for this call."""
+    rows, columns = mask.shape[0], mask.shape[1] * 8
+    weight = torch.empty(rows, columns, dtype=torch.bfloat16)
+    loop, place = bitmask.unpacking(), (values.data_ptr(), mask.data_ptr(), pointers.data_ptr())
+    POOL.run(loop, *place, weight.data_ptr(), rows, columns // WORD, POOL.parts())
+    bias = bias if bias is None else bias.to(torch.bfloat16)
+    return torch.nn.functional.linear(as_input(x, columns, torch.bfloat16), weight, bias)
 
 
 def nm_linear(

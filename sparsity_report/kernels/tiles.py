@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .emit import I16, I32, I64, LANES, VF, Emitter, intrinsic_of
-from .lanes import VALUE_BYTES, expand, sums, widen
+from .emit import F32, I32, I64, LANES, VF, Emitter, intrinsic_of
+from .lanes import VALUE_BYTES, spread, spread_lanes, sums
 
 WORD = 64
 """Columns of a word of the mask."""
@@ -43,32 +43,33 @@ def tile(
     A row's pointer counts from `values`, from row `last` on from `moved`. Rows and tokens that are not live repeat the
     last one that is. `ahead`: how many bytes of values to ask for in advance (0: leave it to the machine).
     """
+    lanes = spread_lanes(dtype)
+    parts = range(0, lanes, LANES)
     sets = max(1, min(4, 8 // (tokens * rows)))
     totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
     numbers = [e.add(first, last_live(e, row, live_rows)) for row in range(rows)]
-    places = [e.variable(_start(e, dtype, number, values, moved, last, pointers)) for number in numbers]
+    places = [e.variable(row_start(e, dtype, number, values, moved, last, pointers)) for number in numbers]
     inputs = [e.add(x, e.times(x_stride, last_live(e, token, live_tokens))) for token in range(tokens)]
     masks = [e.add(mask, e.times(e.times(words, WORD // 8), number)) for number in numbers]
     with e.loop(words) as word:
         bits = [e.load(e.add(each, e.times(word.index, WORD // 8)), I64) for each in masks]
         at = e.times(word.index, WORD * 4)
-        for block in range(WORD // LANES):
-            x_lanes = [e.load(e.add(each, at), VF, 64 * block) for each in inputs]
+        for block in range(0, WORD, lanes):
+            x_lanes = [[e.load(e.add(each, at), VF, 4 * (block + part)) for part in parts] for each in inputs]
             for row in range(rows):
-                shifted = e.builder.lshr(bits[row], e.number(LANES * block)) if block else bits[row]
-                here, address = e.builder.trunc(shifted, I16), e.get(places[row])
-                if ahead and block * LANES * VALUE_BYTES[dtype] % 64 == 0:
+                here, address = e.bits_at(bits[row], block, lanes), e.get(places[row])
+                if ahead and block * VALUE_BYTES[dtype] % 64 == 0:
                     e.prefetch(address, ahead)
-                weights = expand(e, widen(e, dtype, address), here)
-                for token in range(tokens):
-                    total = totals[row][token][block % sets]
-                    e.set(total, e.multiply_add(weights, x_lanes[token], e.get(total)))
+                for part, weights in enumerate(spread(e, dtype, address, here)):
+                    for token in range(tokens):
+                        total = totals[row][token][(block // LANES + part) % sets]
+                        e.set(total, e.multiply_add(weights, x_lanes[token][part], e.get(total)))
                 e.set(places[row], e.add(address, e.times(e.count_ones(here), VALUE_BYTES[dtype])))
     sums = [[merged(e, each) for each in row] for row in totals]
     store_tile(e, sums, y, y_stride, live_tokens, live_rows)
 
 
-def _start(e: Emitter, dtype: str, row: Any, values: Any, moved: Any, last: Any, pointers: Any) -> Any:
+def row_start(e: Emitter, dtype: str, row: Any, values: Any, moved: Any, last: Any, pointers: Any) -> Any:
     """The address of a row's values."""
     base = e.builder.select(e.builder.icmp_signed("<", row, last), values, moved)
     count = e.builder.sext(e.load(e.add(pointers, e.times(row, 4)), I32, 0, 4), I64)
@@ -88,16 +89,36 @@ def merged(e: Emitter, parts: list[Any]) -> Any:
     return total
 
 
-def store_tile(e: Emitter, totals: list[list[Any]], y: Any, y_stride: Any, live_tokens: Any, live_rows: Any) -> None:
-    """Sums the lanes of each [row][token] and stores those that are live."""
+def store_tile(
+    e: Emitter,
+    totals: list[list[Any]],
+    y: Any,
+    y_stride: Any,
+    live_tokens: Any,
+    live_rows: Any,
+    kind: Any = F32,
+    bias: Any = None,
+) -> None:
+    """Sums the lanes of each [row][token], adds the bias where there is one, and stores those that are live."""
     rows, tokens = len(totals), len(totals[0])
+    size = 4 if kind is F32 else 2
+    biases = None if bias is None else [_bias_of(e, bias, last_live(e, row, live_rows)) for row in range(rows)]
     pairs = [(token, row) for token in range(tokens) for row in range(rows)]
     for start in range(0, len(pairs), LANES):
         some = pairs[start : start + LANES]
         reduced = sums(e, [totals[row][token] for token, row in some])
         for lane, (token, row) in enumerate(some):
             # A row that is not live holds the last one's sum, and may be stored in its place.
-            address = e.add(
-                e.add(y, e.times(y_stride, last_live(e, token, live_tokens))), e.times(last_live(e, row, live_rows), 4)
-            )
-            e.store(e.builder.extract_element(reduced, e.number(lane, I32)), address, 0, 4)
+            to_token = e.add(y, e.times(y_stride, last_live(e, token, live_tokens)))
+            address = e.add(to_token, e.times(last_live(e, row, live_rows), size))
+            value = e.builder.extract_element(reduced, e.number(lane, I32))
+            value = value if biases is None else e.builder.fadd(value, biases[row])
+            e.store(value if kind is F32 else e.builder.fptrunc(value, kind), address, 0, size)
+
+
+def _bias_of(e: Emitter, bias: Any, row: Any) -> Any:
+    """A row's bias; address 0: none."""
+    none = e.buffer(64)
+    e.store(e.zero(F32), none, 0, 4)
+    given = e.builder.icmp_signed("!=", bias, e.number(0))
+    return e.load(e.builder.select(given, e.add(bias, e.times(row, 4)), none), F32, 0, 4)
