@@ -6,8 +6,9 @@ Speed of the sparse layers against dense, on the 72 matrices that pruning OPT-12
 
 Every row times the modules as users call them, x to y, interleaved with dense in one loop: the order of a round
 alternates. `speedup` is F.linear in float32 over the format; `speedup_best_dense` the best dense of the same value type
-over it, among F.linear in the type or in float32, oneDNN in float32 (to which PyTorch sends narrower types only) and
-our own loops on a matrix without zeros. PyTorch's CSR runs in its best form, W x with 32-bit indices; --quick
+over it, among F.linear in float32 or, for narrower values, in bfloat16, oneDNN in float32 (to which PyTorch sends
+narrower types only) and our own loops on a matrix without zeros. Inputs are bfloat16 where values are; int8 values have
+a scale for each row. PyTorch's CSR runs in its best form, W x with 32-bit indices; --quick
 leaves it out at many tokens, where it would take most of the time. The noise floor is F.linear against itself, measured
 like any other row.
 """
@@ -45,10 +46,11 @@ SHAPES = [(768, 768)] * 4 + [(3072, 768), (768, 3072)]
 BLOCKS = 12
 TOKENS = {True: (1, 4, 16, 256), False: (1, 2, 4, 8, 16, 32, 64, 256, 512)}
 SPARSITIES = {True: (0.5, 0.7), False: (0.3, 0.5, 0.7, 0.9)}
-DTYPES = {True: (torch.float32,), False: (torch.float32, torch.bfloat16)}
-SECONDS = {True: 1.0, False: 4.0}
+DTYPES = {True: (torch.float32,), False: (torch.float32, torch.bfloat16, torch.int8)}
+SECONDS = {True: 1.0, False: 1.0}
 """Per number of tokens, sparsity and type."""
 TORCH_CSR = "torch CSR"
+BFLOAT16 = "F.linear bfloat16"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Row:
     speedup: float
     speedup_best_dense: float
     best_dense: str
+    speedup_bfloat16: float | None
+    """Over F.linear in bfloat16, where it ran beside."""
     stored_bytes: int
     dense_bytes: int
     rounds: int
@@ -88,9 +92,13 @@ def layers(dense: Sequence[Tensor], format_name: str, sparsity: float | str, dty
     """The stack in a format, one layer a matrix."""
     pattern = Pattern.parse(sparsity) if isinstance(sparsity, str) else Pattern()
     choice = FormatChoice(format_name)
+    kept = [pruned(weight, sparsity) if sparsity else weight for weight in dense]
+    if dtype is not torch.int8:
+        return [FormattedLinear(weight.to(dtype), None, choice, pattern) for weight in kept]
+    scales = [weight.abs().amax(1) / 127 for weight in kept]
+    codes = [(weight / scale[:, None]).round().to(torch.int8) for weight, scale in zip(kept, scales, strict=True)]
     return [
-        FormattedLinear(pruned(weight, sparsity).to(dtype) if sparsity else weight.to(dtype), None, choice, pattern)
-        for weight in dense
+        FormattedLinear(weight, None, choice, pattern, None, scale) for weight, scale in zip(codes, scales, strict=True)
     ]
 
 
@@ -157,7 +165,7 @@ def measure(dense: Sequence[Tensor], dtype: torch.dtype, sparsity: float | str, 
     names = ["nm"] if isinstance(sparsity, str) else ["bitmask"]
     stacks = {name: layers(dense, name, sparsity, dtype) for name in names}
     own = layers(dense, "bitmask", 0.0, dtype)
-    typed = [weight.to(dtype) for weight in dense]
+    narrow = [weight.to(torch.bfloat16) for weight in dense] if dtype is not torch.float32 else []
     plain = [pruned(weight, sparsity) for weight in dense] if dtype is torch.float32 else []
     warnings.filterwarnings("ignore", "Sparse (CSR|invariant)", UserWarning)
     csr_bytes = sum(8 * int(weight.count_nonzero()) + 4 * (len(weight) + 1) for weight in plain)
@@ -165,14 +173,15 @@ def measure(dense: Sequence[Tensor], dtype: torch.dtype, sparsity: float | str, 
     for tokens in TOKENS[quick]:
         generator = torch.Generator().manual_seed(tokens)
         x = {width: torch.randn(tokens, width, generator=generator) for width in (768, 3072)}
+        typed = {width: each.to(torch.bfloat16) if dtype is torch.bfloat16 else each for width, each in x.items()}
         calls = {
             "F.linear float32": linear(dense, x),
             "F.linear again": linear(dense, x),
             "oneDNN float32": linear(dense, x, onednn.linear),
-            "own loops, no zeros": call_of(own, x),
+            "own loops, no zeros": call_of(own, typed),
         }
-        calls |= {f"F.linear {name_of(dtype)}": linear(typed, x)} if dtype is not torch.float32 else {}
-        calls |= {name: call_of(stack, x) for name, stack in stacks.items()}
+        calls |= {BFLOAT16: linear(narrow, x)} if narrow else {}
+        calls |= {name: call_of(stack, typed) for name, stack in stacks.items()}
         calls |= {TORCH_CSR: torch_csr(plain, x)} if plain and (tokens <= 16 or not quick) else {}
         times = interleaved(calls, SECONDS[quick])
         shown = [name for name in calls if name in ("F.linear again", TORCH_CSR, *stacks)]
@@ -193,8 +202,9 @@ def measure(dense: Sequence[Tensor], dtype: torch.dtype, sparsity: float | str, 
                     rivals["F.linear float32"] / seconds,
                     rivals[best] / seconds,
                     best,
+                    rivals[BFLOAT16] / seconds if narrow else None,
                     stored[name],
-                    sum(each.nbytes for each in typed),
+                    sum(each.numel() * dtype.itemsize for each in dense),
                     len(times[name]),
                     (high - low) / seconds,
                 )
@@ -244,6 +254,7 @@ def main() -> None:
             f"{row.format:12} {row.dtype:9} {row.sparsity!s:>5} {row.tokens:4} tokens {row.seconds * 1e3:8.2f} ms "
             f"± {row.spread:4.0%}  {row.speedup:5.2f} × F.linear float32  "
             f"{row.speedup_best_dense:5.2f} × best dense ({row.best_dense})"
+            + (f"  {row.speedup_bfloat16:5.2f} × F.linear bfloat16" if row.speedup_bfloat16 else "")
         )
 
 

@@ -86,7 +86,7 @@ def cases(name: str, patterns: tuple[str, ...], seed: int = 0, counts: Sequence[
             values = TYPES[at % (len(TYPES) if counts is TOKENS else 2)] if several else torch.float32
             check(name, pattern, weight.to(values), x, bias)
             if values is torch.bfloat16:  # pairs of bfloat16 have loops of their own
-                check(name, pattern, weight.to(values), x.to(values), bias)
+                check(name, pattern, weight.to(values), x.to(values), None if bias is None else bias.to(values))
             done += 1
     return done
 
@@ -108,7 +108,7 @@ def guarded(tensor: torch.Tensor, at_the_end: bool) -> torch.Tensor:
 def check_guarded(name: str, pattern: Pattern, weight: torch.Tensor, x: torch.Tensor) -> None:
     """One product whose weights, input, bias and result all lie beside guards."""
     module, shape = registry.get("formats", name), tuple(weight.shape)
-    bias = torch.ones(shape[0])
+    bias = torch.ones(shape[0], dtype=x.dtype)
     for at_the_end in (True, False):
         tensors = {
             component: guarded(tensor, at_the_end)

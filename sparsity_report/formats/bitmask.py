@@ -30,7 +30,7 @@ INFO = Info(
     spoken="bytes are the nonzeros times value bytes, plus 8 for every word of 64 in features of each out feature, "
     "plus 4 for each out feature plus one",
     cite="fan2025spinfer",
-    result_version=2,
+    result_version=3,
 )
 SKIPS_ZEROS = False
 """Many tokens skip the zeros; few multiply by them, in the lanes of the vectors that the values are spread over."""

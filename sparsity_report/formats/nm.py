@@ -33,7 +33,7 @@ INFO = Info(
     spoken="bytes are, for each out feature, N values for each of G groups, and their positions in whole bytes; "
     "G is in features over M, rounded up",
     cite="mishra2021accelerating",
-    result_version=2,
+    result_version=3,
 )
 IN_PLACE = False
 SKIPS_ZEROS = False

@@ -3,7 +3,8 @@ The compiled loops behind the sparse formats: written in LLVM through Numba, com
 
 - `cpu` says which instructions this machine has; `compiled` compiles, caches and shares one thread pool with PyTorch;
 - `emit` and `lanes` emit LLVM: memory and loops, and what differs between instruction sets;
-- `tiles`, `skipping`, `transposing`, `nm_rows` are the loops; `bitmask` and `nm` choose among them by tokens;
+- `tiles`, `skipping`, `picking`, `dots` and `pairs` are what the loops of `bitmask` and `nm` do with a row or a tile,
+  the last two in bfloat16; these two choose by tokens;
 - `operators` registers them with PyTorch, so that hooks, `torch.compile` and fake tensors see an ordinary operator.
 
 Every loop is one piece of LLVM for all machines; only a few primitives of `lanes` (spread packed values over lanes,

@@ -115,7 +115,8 @@ class Emitter:
     def masked_store(self, value: Any, pointer: Any, wanted: Any) -> None:
         """Stores the wanted lanes; memory of the others is not touched."""
         kind = ir.FunctionType(ir.VoidType(), [value.type, pointer.type, I32, wanted.type])
-        name = f"llvm.masked.store.v{value.type.count}f32.p0"
+        element = value.type.element
+        name = f"llvm.masked.store.v{value.type.count}{'f32' if element == F32 else f'i{element.width}'}.p0"
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
         self.builder.call(function, [value, pointer, self.number(1, I32), wanted])
 

@@ -85,7 +85,7 @@ def bitmask_linear(
     x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, scales: Tensor | None, bias: Tensor | None
 ) -> Tensor:
     """x Wᵀ · scales + bias for a bitmask (`formats/bitmask.py`)."""
-    if x.dtype is values.dtype is torch.bfloat16 and scales is None and dots.takes() and x.numel() and values.numel():
+    if in_bfloat16(x, values, scales, bias):
         way = bitmask.choose_in_bfloat16(x.numel() // x.shape[-1], 100 * values.numel() // (8 * mask.numel()))
         if way != "skip":
             return (in_dots if way == "dots" else unpacked_product)(x, values, mask, pointers, bias)
@@ -94,6 +94,13 @@ def bitmask_linear(
     if y.numel():
         multiply(y, inputs, values, mask, pointers, scales, bias)
     return in_type_of(x, y)
+
+
+def in_bfloat16(x: Tensor, values: Tensor, scales: Tensor | None, bias: Tensor | None) -> bool:
+    """Whether the loops for pairs of bfloat16 can run: there is something to multiply, and all of it in this type."""
+    right = x.dtype is torch.bfloat16 and values.dtype is torch.bfloat16 and scales is None
+    right = right and (bias is None or bias.dtype is torch.bfloat16)
+    return right and dots.takes() and x.numel() > 0 and values.numel() > 0
 
 
 def in_dots(x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, bias: Tensor | None) -> Tensor:
@@ -124,7 +131,6 @@ def unpacked_product(x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, 
     weight = torch.empty(rows, columns, dtype=torch.bfloat16)
     loop, place = bitmask.unpacking(), (values.data_ptr(), mask.data_ptr(), pointers.data_ptr())
     POOL.run(loop, *place, weight.data_ptr(), rows, columns // WORD, POOL.parts())
-    bias = bias if bias is None else bias.to(torch.bfloat16)
     return torch.nn.functional.linear(as_input(x, columns, torch.bfloat16), weight, bias)
 
 
@@ -133,20 +139,42 @@ def nm_linear(
 ) -> Tensor:
     """x Wᵀ · scales + bias for packed N:M (`formats/nm.py`)."""
     rows, slots = values.shape
-    groups, few = slots // n, x.numel() <= nm.MOST_IN_TILES * x.shape[-1]
-    if few and picking.takes(n, m, slots):
-        inputs = as_input(x, groups * m)
+    count = x.numel() // x.shape[-1] if x.numel() else 0
+    dense_pairs = in_bfloat16(x, values, scales, bias)
+    if dense_pairs and picking.takes_dots(n, m, slots):
+        loop = nm.choose_in_bfloat16(count)
+        if loop is not None:
+            return pick_in_bfloat16(loop, x, values, positions, bias)
+    elif count <= nm.MOST_IN_TILES and picking.takes(n, m, slots):
+        inputs = as_input(x, slots // n * m)
         y = output_for(x, rows)
         if y.numel():
             pick(y, inputs, values, positions, scales, bias, n, m)
         return in_type_of(x, y)
+    groups = slots // n
     words = -(-groups * m // WORD)
+    if dense_pairs:
+        mask, pointers = unpacked(positions, rows, groups, n, m, words)
+        return bitmask_linear(x, values.view(-1), mask.view(torch.uint8), pointers, None, bias)
     inputs = as_input(x, words * WORD)
     y = output_for(x, rows)
     if y.numel():
         mask, pointers = unpacked(positions, rows, groups, n, m, words)
         multiply(y, inputs, values, mask, pointers, scales, bias)
     return in_type_of(x, y)
+
+
+def pick_in_bfloat16(
+    loop: Callable[..., Any], x: Tensor, values: Tensor, positions: Tensor, bias: Tensor | None
+) -> Tensor:
+    """The product of 2:4, values and inputs in bfloat16, in bfloat16."""
+    rows, slots = values.shape
+    inputs = as_input(x, 2 * slots, torch.bfloat16)
+    y = output_for(x, rows, torch.bfloat16)
+    weights, bias = (values.data_ptr(), positions.data_ptr()), float_bias(bias)
+    count = y.numel() // rows
+    POOL.run(loop, *weights, address(bias), inputs.data_ptr(), y.data_ptr(), rows, slots // 32, count, POOL.parts())
+    return y
 
 
 def pick(

@@ -7,12 +7,17 @@ hold: one instruction picks 16 of 32 lanes. Nothing is multiplied that is not st
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import dots
 from .cpu import instruction_set
-from .emit import I16, I32, I64, LANES, VF, Emitter, intrinsic_of
+from .dots import PAIRS
+from .emit import BF16, I16, I32, I64, LANES, VF, Emitter, intrinsic_of, vector
 from .lanes import VALUE_BYTES, pick_of_two, widen
 from .tiles import last_live, merged, store_tile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def takes(n: int, m: int, slots: int) -> bool:
@@ -62,13 +67,7 @@ def picking_tile(
                 total = totals[row][token][turn]
                 e.set(total, e.multiply_add(wide, picked, e.get(total)))
 
-    with e.loop(e.builder.sdiv(chunks, e.number(sets))) as several:
-        for turn in range(sets):
-            add_chunk(e.add(e.times(several.index, sets), turn), turn)
-    if sets > 1:
-        done = e.builder.and_(chunks, e.number(-sets))
-        with e.loop(e.builder.sub(chunks, done)) as single:
-            add_chunk(e.add(done, single.index), 0)
+    _in_turns(e, chunks, sets, add_chunk)
     store_tile(e, [[merged(e, each) for each in row] for row in totals], y, y_stride, live_tokens, live_rows)
 
 
@@ -90,6 +89,73 @@ def _lanes_of(e: Emitter, address: Any, n: int, bits: int) -> Any:
     shifted = e.builder.lshr(spread, e.lanes([lane % 8 * bits for lane in range(LANES)]))
     within = e.builder.and_(shifted, e.same(2**bits - 1, I32))
     return e.builder.or_(within, bases)
+
+
+def takes_dots(n: int, m: int, slots: int) -> bool:
+    """Whether the rows of a 2:4 matrix, of so many values each, are whole chunks of pairs, and the machine can pick."""
+    return (n, m) == (2, 4) and slots % PAIRS == 0 and dots.takes()
+
+
+@intrinsic_of(known=3)
+def picking_dots(
+    e: Emitter,
+    tokens: int,
+    rows: int,
+    ahead: int,
+    values: Any,
+    positions: Any,
+    chunks: Any,
+    x: Any,
+    y: Any,
+    out_features: Any,
+    bias: Any,
+    live_tokens: Any,
+    live_rows: Any,
+) -> None:
+    """
+    y[:T, :R] = x[:T] W[:R]ᵀ + bias of one tile of 2:4 in bfloat16: 32 values a chunk, of 64 inputs.
+    """
+    sets = max(1, min(4, 8 // (tokens * rows)))
+    totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
+    number = [last_live(e, row, live_rows) for row in range(rows)]
+    weights = [e.add(values, e.times(e.times(chunks, 64), row)) for row in number]
+    places = [e.add(positions, e.times(e.times(chunks, 8), row)) for row in number]
+    inputs = [e.add(x, e.times(e.times(chunks, 128), last_live(e, token, live_tokens))) for token in range(tokens)]
+    whole, pairs = vector(I16, PAIRS), vector(BF16, PAIRS)
+
+    def add_chunk(chunk: Any, turn: int) -> None:
+        at = e.times(chunk, 128)
+        x_lanes = [[e.load(e.add(each, at), whole, 64 * half) for half in (0, 1)] for each in inputs]
+        for row in range(rows):
+            address = e.add(weights[row], e.times(chunk, 64))
+            if ahead:
+                e.prefetch(address, ahead)
+            stream = e.load(e.add(places[row], e.times(chunk, 8)), vector(I16, 4))
+            spread = e.shuffle(stream, stream, [lane // 8 for lane in range(PAIRS)])
+            shifted = e.builder.lshr(spread, e.lanes([2 * (lane % 8) for lane in range(PAIRS)], I16))
+            bases = e.lanes([lane // 2 * 4 for lane in range(PAIRS)], I16)
+            lanes = e.builder.or_(e.builder.and_(shifted, e.same(3, I16, PAIRS)), bases)
+            own = e.load(address, pairs)
+            for token in range(tokens):
+                low, high = x_lanes[token]
+                picked = e.call("llvm.x86.avx512.vpermi2var.hi.512", whole, low, lanes, high)
+                total = totals[row][token][turn]
+                e.set(total, dots.added(e, e.get(total), own, e.builder.bitcast(picked, pairs)))
+
+    _in_turns(e, chunks, sets, add_chunk)
+    sums = [[merged(e, each) for each in row] for row in totals]
+    store_tile(e, sums, y, e.times(out_features, 2), live_tokens, live_rows, BF16, bias)
+
+
+def _in_turns(e: Emitter, chunks: Any, sets: int, add_chunk: Callable[[Any, int], None]) -> None:
+    """All chunks; neighbours go to different sums."""
+    with e.loop(e.builder.sdiv(chunks, e.number(sets))) as several:
+        for turn in range(sets):
+            add_chunk(e.add(e.times(several.index, sets), turn), turn)
+    if sets > 1:
+        done = e.builder.and_(chunks, e.number(-sets))
+        with e.loop(e.builder.sub(chunks, done)) as single:
+            add_chunk(e.add(done, single.index), 0)
 
 
 def _two(e: Emitter, stream: Any, bits: int) -> Any:

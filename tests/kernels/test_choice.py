@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparsity_report.kernels import bitmask
+from sparsity_report.kernels import bitmask, nm
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,23 @@ def test_zeros_are_skipped_where_that_is_faster(monkeypatch, tokens, percent, ex
     monkeypatch.setattr(bitmask, "many_tokens", lambda dtype, vectors: ("many", vectors))
 
     assert expected == bitmask.choose.__wrapped__("float32", tokens, percent)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "percent", "expected"),
+    [(1, 50, "dots"), (16, 50, "dots"), (16, 5, "skip"), (64, 50, "unpack"), (512, 50, "unpack"), (256, 5, "skip")],
+)
+def test_bfloat16_is_unpacked_where_tokens_are_many(tokens, percent, expected):
+    """Pairs for few tokens, PyTorch's own product for many, and skipping where next to nothing is stored."""
+    assert expected == bitmask.choose_in_bfloat16(tokens, percent)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"), [(1, ("few", 1)), (7, ("few", 8)), (32, ("pairs", 2)), (64, ("pairs", 4)), (512, None)]
+)
+def test_pairs_of_2_4_are_multiplied_for_middling_numbers_of_tokens(monkeypatch, tokens, expected):
+    """Inputs are picked for few tokens; a table of pairs pays from 24 or so; PyTorch's own product is best for many."""
+    monkeypatch.setattr(nm, "few_dots", lambda count: ("few", count))
+    monkeypatch.setattr(nm, "many_pairs", lambda vectors: ("pairs", vectors))
+
+    assert expected == nm.choose_in_bfloat16.__wrapped__(tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 
 from sparsity_report import registry
 from sparsity_report.contracts import Pattern
-from sparsity_report.kernels import cpu
+from sparsity_report.kernels import bitmask, cpu, nm
 
 SCRIPT = Path(products.__file__)
 
@@ -180,3 +181,19 @@ def test_tokens_that_do_not_go_through_at_once(tokens):
 
     bound = 130 * torch.finfo(torch.float32).eps * (x.abs().double() @ weight.abs().double().t())
     assert ((y - x.double() @ weight.double().t()).abs() <= bound).all()
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 6, 17, 40, 70, 530])
+@pytest.mark.parametrize("bias", [None, torch.ones(70, dtype=torch.bfloat16)])
+@pytest.mark.parametrize(("name", "text"), [("bitmask", "unstructured"), ("nm", "2:4"), ("nm", "3:7")])
+def test_every_loop_for_bfloat16(monkeypatch, name, text, bias, tokens):
+    """Whatever would be chosen: dots, pairs, unpacking and skipping all give the product, chunk by chunk."""
+    pattern = Pattern.parse(text)
+    weight = products.sparse_weight((70, 192), pattern, 0.5, tokens).to(torch.bfloat16)
+    x = torch.randn(tokens, 192, generator=torch.Generator().manual_seed(tokens)).to(torch.bfloat16)
+    ways = ["dots", "unpack", "skip"]
+    loops = [nm.few_dots(1), nm.few_dots(8), *(nm.many_pairs(each) for each in (1, 2, 4)), None]
+    for way, loop in product(ways, loops) if name == "nm" else [(each, None) for each in ways]:
+        monkeypatch.setattr(bitmask, "choose_in_bfloat16", lambda *_, way=way: way)
+        monkeypatch.setattr(nm, "choose_in_bfloat16", lambda _, loop=loop: loop)
+        products.check(name, pattern, weight, x, bias)
