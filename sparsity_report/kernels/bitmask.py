@@ -14,7 +14,6 @@ import numpy as np
 from numba import prange
 
 from .compiled import loop, step
-from .dots import dot_tile, unpack_row
 from .emit import F32, I32, I64, Emitter, intrinsic_of
 from .lanes import VALUE_BYTES
 from .skipping import skip_row, tile_words, transpose_in, transpose_out
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
 TILES = {1: (1, 1, 4096), 2: (2, 1, 4096), 4: (4, 4, 6144), 8: (8, 2, 3072)}
 """By tokens: tokens and rows of a tile, and bytes of values to ask for in advance."""
-DOT_TILES = {1: (1, 1, 4096), 2: (2, 1, 4096), 4: (4, 1, 4096), 8: (8, 2, 3072)}
-"""The same for bfloat16 inputs."""
 
 
 @intrinsic_of()
@@ -94,11 +91,6 @@ PASS_COST = (4.8, 2.7)
 BLOCK_COSTS = {1: (4.9, 13.4), 2: (6.5, 13.7), 4: (9.2, 31.0)}
 """The same for a block that skips zeros, by vectors of 16 tokens."""
 
-DOT_COST = 3.3
-"""A pass of 8 tokens in bfloat16."""
-UNPACK_COST = (6.0, 0.185)
-"""Unpacking and PyTorch's product in bfloat16: for the matrix, and for each token."""
-
 
 @cache
 def choose(dtype: str, tokens: int, percent: int) -> Callable[..., Any]:
@@ -113,15 +105,9 @@ def choose(dtype: str, tokens: int, percent: int) -> Callable[..., Any]:
     return few_tokens(dtype, max(TILES)) if in_tiles < in_blocks[vectors] else many_tokens(dtype, vectors)
 
 
-@cache
-def choose_in_bfloat16(tokens: int, percent: int) -> str:
-    """What is fastest for values and inputs in bfloat16: "dots", "unpack" to a dense product, or "skip" the zeros."""
-    costs = {
-        "dots": -(-tokens // max(DOT_TILES)) * DOT_COST,
-        "unpack": UNPACK_COST[0] + UNPACK_COST[1] * tokens,
-        "skip": min(-(-tokens // (16 * each)) * _cost(costs, percent) for each, costs in BLOCK_COSTS.items()),
-    }
-    return min(costs, key=costs.__getitem__)
+def skip_cost(tokens: int, percent: int) -> float:
+    """Of the fastest loop over blocks of tokens."""
+    return min(-(-tokens // (16 * vectors)) * _cost(costs, percent) for vectors, costs in BLOCK_COSTS.items())
 
 
 def _cost(costs: tuple[float, float], percent: int) -> float:
@@ -178,69 +164,6 @@ def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
                     )
             finish(y, rows, low * tile_rows, min(rows, high * tile_rows), count, scales, bias)
         return int(end[0])  # in use until here: Numba frees what only an address refers to
-
-    return run
-
-
-@cache
-def few_dots(tokens: int) -> Callable[..., Any]:
-    """The loop over tiles of so many tokens in bfloat16."""
-    tile_tokens, tile_rows, ahead = DOT_TILES[tokens]
-
-    @loop
-    def run(
-        values: int,
-        mask: int,
-        pointers: int,
-        bias: int,
-        x: int,
-        y: int,
-        rows: int,
-        words: int,
-        count: int,
-        parts: int,
-    ) -> int:
-        last, moved, end = end_of(values, pointers, rows, 2)
-        tiles = (rows + tile_rows - 1) // tile_rows
-        for part in prange(parts):
-            for number in range(tiles * part // parts, tiles * (part + 1) // parts):
-                row = number * tile_rows
-                for token in range(0, count, tile_tokens):
-                    dot_tile(
-                        tile_tokens,
-                        tile_rows,
-                        ahead,
-                        values,
-                        moved,
-                        last,
-                        pointers,
-                        mask,
-                        words,
-                        row,
-                        x + token * words * 128,
-                        y + token * rows * 2,
-                        rows,
-                        bias,
-                        min(tile_tokens, count - token),
-                        min(tile_rows, rows - row),
-                    )
-        return int(end[0])  # in use until here
-
-    return run
-
-
-@cache
-def unpacking() -> Callable[..., Any]:
-    """The loop that writes the matrix, of 16-bit values, zeros among them."""
-
-    @loop
-    def run(values: int, mask: int, pointers: int, target: int, rows: int, words: int, parts: int) -> int:
-        last, moved, end = end_of(values, pointers, rows, 2)
-        for part in prange(parts):
-            for row in range(rows * part // parts, rows * (part + 1) // parts):
-                begin = (moved if row >= last else values) + count_at(pointers + 4 * row) * 2
-                unpack_row(begin, mask + row * words * 8, words, target + row * words * 128)
-        return int(end[0])  # in use until here
 
     return run
 

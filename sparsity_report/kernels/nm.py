@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import prange
 
-from .bitmask import ROWS_AHEAD, TOKENS_TOGETHER, UNPACK_COST, finish
+from .bitmask import finish
 from .compiled import loop, step
 from .emit import I8, I32, I64, Emitter, intrinsic_of
 from .lanes import VALUE_BYTES
-from .pairs import ENTRIES, pair_row, put_pairs, put_tokens, words_of_a_tile
-from .picking import picking_dots, picking_tile
+from .picking import picking_tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +27,8 @@ if TYPE_CHECKING:
 
 TILES = {1: (1, 1, 4096), 2: (2, 2, 4096), 4: (4, 4, 0)}
 """By tokens: tokens and rows of a tile, and bytes of values to ask for in advance."""
-DOT_TILES = {1: (1, 1, 4096), 2: (2, 2, 4096), 4: (4, 2, 2048), 8: (8, 2, 2048)}
-"""The same for bfloat16 inputs and values."""
 MOST_IN_TILES = 24
 """Tokens up to which picking inputs is faster than skipping zeros, 2:4 in float32 on Zen 5."""
-PICK_COST = (1.0, 3.15)
-"""In bfloat16, 2:4: what picking costs anyway, and a pass of 8 tokens; in the units of `bitmask.UNPACK_COST`."""
-PAIR_COSTS = {1: 4.4, 2: 7.0, 4: 13.1}
-"""A block that multiplies pairs, by vectors of 16 tokens."""
-PAIRS_ANYWAY = 1.5
 TABLE_BITS = 12
 """A group's positions in at most so many bits are looked up; longer ones are taken one by one."""
 
@@ -193,19 +185,6 @@ def unpacking() -> Callable[..., Any]:
 
 
 @cache
-def choose_in_bfloat16(tokens: int) -> Callable[..., Any] | None:
-    """The fastest loop for 2:4 where values and inputs are bfloat16; None: unpack, and let PyTorch multiply."""
-    costs: dict[int, float] = {0: PICK_COST[0] + PICK_COST[1] * -(-tokens // max(DOT_TILES))}
-    costs |= {each: PAIRS_ANYWAY + cost * -(-tokens // (16 * each)) for each, cost in PAIR_COSTS.items()}
-    vectors = min(costs, key=costs.__getitem__)
-    if UNPACK_COST[0] + UNPACK_COST[1] * tokens < costs[vectors]:
-        return None
-    if vectors:
-        return many_pairs(vectors)
-    return few_dots(next((each for each in DOT_TILES if tokens <= each), max(DOT_TILES)))
-
-
-@cache
 def few_tokens(dtype: str, n: int, bits: int, tokens: int) -> Callable[..., Any]:
     """The loop over tiles that picks inputs for the values."""
     tile_tokens, tile_rows, ahead = TILES[tokens]
@@ -249,111 +228,5 @@ def few_tokens(dtype: str, n: int, bits: int, tokens: int) -> Callable[..., Any]
                     )
             finish(y, rows, low * tile_rows, min(rows, high * tile_rows), count, scales, bias)
         return 0
-
-    return run
-
-
-@cache
-def few_dots(tokens: int) -> Callable[..., Any]:
-    """The loop over tiles that picks inputs for the values of 2:4, both in bfloat16."""
-    tile_tokens, tile_rows, ahead = DOT_TILES[tokens]
-
-    @loop
-    def run(
-        values: int,
-        positions: int,
-        bias: int,
-        x: int,
-        y: int,
-        rows: int,
-        chunks: int,
-        count: int,
-        parts: int,
-    ) -> int:
-        tiles = (rows + tile_rows - 1) // tile_rows
-        for part in prange(parts):
-            for number in range(tiles * part // parts, tiles * (part + 1) // parts):
-                row = number * tile_rows
-                for token in range(0, count, tile_tokens):
-                    picking_dots(
-                        tile_tokens,
-                        tile_rows,
-                        ahead,
-                        values + row * chunks * 64,
-                        positions + row * chunks * 8,
-                        chunks,
-                        x + token * chunks * 128,
-                        y + (token * rows + row) * 2,
-                        rows,
-                        bias + row * 4 if bias != 0 else 0,
-                        min(tile_tokens, count - token),
-                        min(tile_rows, rows - row),
-                    )
-        return 0
-
-    return run
-
-
-@cache
-def many_pairs(vectors: int) -> Callable[..., Any]:
-    """The loop over tokens, 16 times `vectors` at once, that multiplies pairs of 2:4 in bfloat16."""
-    block, most = 16 * vectors, words_of_a_tile(vectors)
-    most_blocks, entry = TOKENS_TOGETHER // block, 64 * vectors
-
-    @loop
-    def run(
-        values: int,
-        positions: int,
-        bias: int,
-        x: int,
-        y: int,
-        rows: int,
-        words: int,
-        count: int,
-        parts: int,
-    ) -> int:
-        together = min((count + block - 1) // block, most_blocks)
-        whole = words * ENTRIES * entry
-        scratch = np.empty(whole * together + (rows + 15) // 16 * 16 * entry + 64, np.uint8)
-        tables = (scratch.ctypes.data + 63) // 64 * 64
-        y_T = tables + whole * together
-        for begin in range(0, count, together * block):
-            end = min(count, begin + together * block)
-            for part in prange(parts):
-                for token in range(begin, end, 16):
-                    at, each = (token - begin) // block, (token - begin) % block // 16
-                    target = tables + at * whole + each * 64
-                    for half in range(2 * words * part // parts, 2 * words * (part + 1) // parts):
-                        source = x + token * words * 128 + half * 64
-                        put_pairs(vectors, source, words * 128, end - token, target + half * ENTRIES // 2 * entry)
-            for part in prange(parts):
-                groups = (rows + 15) // 16
-                low, high = groups * part // parts * 16, min(rows, groups * (part + 1) // parts * 16)
-                for token in range(begin, end, block):
-                    table = tables + (token - begin) // block * whole
-                    for word in range(0, words, most):
-                        for row in range(low, high):
-                            pair_row(
-                                vectors,
-                                values + (row * words + word) * 64,
-                                ROWS_AHEAD * words * 64,
-                                positions + (row * words + word) * 8,
-                                min(most, words - word),
-                                table + word * ENTRIES * entry,
-                                y_T + row * entry,
-                                1 if word == 0 else 0,
-                            )
-                    for row in range(low, high, 16):
-                        for first in range(token, min(token + block, end), 16):
-                            put_tokens(
-                                y_T + row * entry + (first - token) * 4,
-                                entry,
-                                y + (first * rows + row) * 2,
-                                rows * 2,
-                                end - first,
-                                high - row,
-                                bias + row * 4 if bias != 0 else 0,
-                            )
-        return int(scratch[0])  # in use until here
 
     return run

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import bitmask, dots, nm, picking
+from . import bfloat16, bitmask, dots, nm, picking
 from .compiled import POOL
 from .lanes import VALUE_BYTES
 from .tiles import WORD
@@ -86,7 +86,7 @@ def bitmask_linear(
 ) -> Tensor:
     """x Wᵀ · scales + bias for a bitmask (`formats/bitmask.py`)."""
     if in_bfloat16(x, values, scales, bias):
-        way = bitmask.choose_in_bfloat16(x.numel() // x.shape[-1], 100 * values.numel() // (8 * mask.numel()))
+        way = bfloat16.choose(x.numel() // x.shape[-1], 100 * values.numel() // (8 * mask.numel()))
         if way != "skip":
             return (in_dots if way == "dots" else unpacked_product)(x, values, mask, pointers, bias)
     inputs = as_input(x, mask.shape[1] * 8)
@@ -110,7 +110,7 @@ def in_dots(x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, bias: Ten
     y = output_for(x, rows, torch.bfloat16)
     count, bias = y.numel() // rows, float_bias(bias)
     POOL.run(
-        bitmask.few_dots(next((each for each in bitmask.DOT_TILES if count <= each), max(bitmask.DOT_TILES))),
+        bfloat16.few_dots(bfloat16.tile_of(count)),
         values.data_ptr(),
         mask.data_ptr(),
         pointers.data_ptr(),
@@ -129,7 +129,7 @@ def unpacked_product(x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, 
     """The product of bfloat16 values and inputs by PyTorch, with the matrix unpacked for this call."""
     rows, columns = mask.shape[0], mask.shape[1] * 8
     weight = torch.empty(rows, columns, dtype=torch.bfloat16)
-    loop, place = bitmask.unpacking(), (values.data_ptr(), mask.data_ptr(), pointers.data_ptr())
+    loop, place = bfloat16.unpacking(), (values.data_ptr(), mask.data_ptr(), pointers.data_ptr())
     POOL.run(loop, *place, weight.data_ptr(), rows, columns // WORD, POOL.parts())
     return torch.nn.functional.linear(as_input(x, columns, torch.bfloat16), weight, bias)
 
@@ -142,7 +142,7 @@ def nm_linear(
     count = x.numel() // x.shape[-1] if x.numel() else 0
     dense_pairs = in_bfloat16(x, values, scales, bias)
     if dense_pairs and picking.takes_dots(n, m, slots):
-        loop = nm.choose_in_bfloat16(count)
+        loop = bfloat16.choose_for_2_4(count)
         if loop is not None:
             return pick_in_bfloat16(loop, x, values, positions, bias)
     elif count <= nm.MOST_IN_TILES and picking.takes(n, m, slots):

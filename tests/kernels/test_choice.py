@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparsity_report.kernels import bitmask, nm
+from sparsity_report.kernels import bfloat16, bitmask
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_zeros_are_skipped_where_that_is_faster(monkeypatch, tokens, percent, ex
 )
 def test_bfloat16_is_unpacked_where_tokens_are_many(tokens, percent, expected):
     """Pairs for few tokens, PyTorch's own product for many, and skipping where next to nothing is stored."""
-    assert expected == bitmask.choose_in_bfloat16(tokens, percent)
+    assert expected == bfloat16.choose(tokens, percent)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_bfloat16_is_unpacked_where_tokens_are_many(tokens, percent, expected):
 )
 def test_pairs_of_2_4_are_multiplied_for_middling_numbers_of_tokens(monkeypatch, tokens, expected):
     """Inputs are picked for few tokens; a table of pairs pays from 24 or so; PyTorch's own product is best for many."""
-    monkeypatch.setattr(nm, "few_dots", lambda count: ("few", count))
-    monkeypatch.setattr(nm, "many_pairs", lambda vectors: ("pairs", vectors))
+    monkeypatch.setattr(bfloat16, "few_picks", lambda count: ("few", count))
+    monkeypatch.setattr(bfloat16, "many_pairs", lambda vectors: ("pairs", vectors))
 
-    assert expected == nm.choose_in_bfloat16.__wrapped__(tokens)
+    assert expected == bfloat16.choose_for_2_4.__wrapped__(tokens)

@@ -14,7 +14,7 @@ import torch
 
 from sparsity_report import registry
 from sparsity_report.contracts import Pattern
-from sparsity_report.kernels import bitmask, cpu, nm
+from sparsity_report.kernels import bfloat16, cpu
 
 SCRIPT = Path(products.__file__)
 
@@ -192,8 +192,8 @@ def test_every_loop_for_bfloat16(monkeypatch, name, text, bias, tokens):
     weight = products.sparse_weight((70, 192), pattern, 0.5, tokens).to(torch.bfloat16)
     x = torch.randn(tokens, 192, generator=torch.Generator().manual_seed(tokens)).to(torch.bfloat16)
     ways = ["dots", "unpack", "skip"]
-    loops = [nm.few_dots(1), nm.few_dots(8), *(nm.many_pairs(each) for each in (1, 2, 4)), None]
+    loops = [bfloat16.few_picks(1), bfloat16.few_picks(8), *(bfloat16.many_pairs(each) for each in (1, 2, 4)), None]
     for way, loop in product(ways, loops) if name == "nm" else [(each, None) for each in ways]:
-        monkeypatch.setattr(bitmask, "choose_in_bfloat16", lambda *_, way=way: way)
-        monkeypatch.setattr(nm, "choose_in_bfloat16", lambda _, loop=loop: loop)
+        monkeypatch.setattr(bfloat16, "choose", lambda *_, way=way: way)
+        monkeypatch.setattr(bfloat16, "choose_for_2_4", lambda _, loop=loop: loop)
         products.check(name, pattern, weight, x, bias)
