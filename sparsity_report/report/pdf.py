@@ -103,7 +103,7 @@ def _finish(document: Any, pdf: Any) -> None:
 def render_pdf(results: Results, html: str) -> bytes:
     """The PDF of a page that was rendered for target "pdf". Raises EnvironmentProblem where it cannot be made."""
     weasyprint = _load()
-    from .floats import place
+    from . import floats
 
     # The page carries all that it shows: anything else that it might name is refused.
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), allow_redirects=False)
@@ -111,7 +111,7 @@ def render_pdf(results: Results, html: str) -> bytes:
     with _quiet(), _uncollected():
         page = weasyprint.HTML(string=html, url_fetcher=fetcher)
         single = results.study.layout == "single-column"
-        document = place(weasyprint, page, **options) if single else page.render(**options)
+        document = floats.render(weasyprint, page, **options) if single else page.render(**options)
         made: bytes = document.write_pdf(finisher=_finish, **options)
     return made
 
