@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup, escape
 
 from .images import without_idle_markup
-from .labels import SVG, UNITS, XLINK, words_of
+from .labels import SVG, UNITS, XLINK, drop_unused, words_of
 from .style import COLUMN_MM
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def _elements(svg: str, prefix: str) -> str:
                 # A letter is defined where it is first used, and labels that keep their outlines may use it later.
                 outlines.extend(child.findall(f"{{{SVG}}}defs/*"))
                 parent[place] = text
-    _drop_unused(root)
+    _drop_sheet(root)
+    drop_unused(root)
     width = float(root.attrib.pop("width").removesuffix("pt"))
     for name in ("height", "version"):
         root.attrib.pop(name, None)
@@ -97,16 +98,8 @@ def _text(label: ElementTree.Element) -> ElementTree.Element | None:
     return text
 
 
-def _drop_unused(root: ElementTree.Element) -> None:
-    """Without definitions that nothing refers to, names of labels, and the figure's sheet, which is in the page's."""
-    used = set(re.findall(r'(?:href="|url\()#([^")]+)', ElementTree.tostring(root, encoding="unicode")))
+def _drop_sheet(root: ElementTree.Element) -> None:
+    """Without the figure's own style sheet: the page has it."""
     for parent in list(root.iter()):
-        parent.attrib.pop("aria-label", None)  # of a label that kept its outlines: the whole figure is one image
-        for child in list(parent):
-            outline = child.tag == f"{{{SVG}}}path" and child.get("id") and child.get("id") not in used
-            if outline or child.tag == f"{{{SVG}}}style":
-                parent.remove(child)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag == f"{{{SVG}}}defs" and not len(child):
-                parent.remove(child)
+        for child in parent.findall(f"{{{SVG}}}style"):
+            parent.remove(child)

@@ -57,7 +57,7 @@ def _matrix(axes: Axes, group: Group) -> None:
         axes.text(
             column + 0.5, row + 0.52, number(pair.total, 2), ha="center", va="center", fontsize=7.6,
             color=style.ink_on(colour),
-        )  # fmt: skip
+        ).set_in_layout(False)  # fmt: skip
     axes.set(xlim=(0, len(across)), ylim=(len(down), 0))
     axes.set_xticks([place + 0.5 for place in range(len(across))], across, rotation=30, ha="right")
     axes.set_yticks([place + 0.5 for place in range(len(down))], down)
