@@ -4,8 +4,9 @@ Fill the holes that unbreakable figures leave at the foot of a page: text that f
 WeasyPrint has no page floats (Kozea/WeasyPrint#259). A figure that does not fit starts the next page, and the rest of
 its own page stays empty. WeasyPrint makes one page after the other from a tree of boxes that it only reads: where a
 page ends in a hole before a figure, the text behind the figure, up to the next section, is put before it in that tree,
-and this one page is made again. What did not fit on it after all goes back behind the figure. So the paper is laid out
-once, and every decision is taken on the page as it is.
+and this one page is made again. What did not fit on it after all goes back behind the figure. Into a large hole the
+next section may come, too, as in papers that are set with TeX. So the paper is laid out once, and every decision is
+taken on the page as it is.
 
 This wraps a private function of WeasyPrint's and reads its boxes: where they are not as expected, the order stays.
 """
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SMALLEST_HOLE = 0.10
 """Of the height of the text area; a smaller hole is left alone."""
+LARGE_HOLE = 0.20
+"""A hole before which figures move into the next section."""
 UNEXPECTED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """What reading the boxes of another WeasyPrint may raise."""
 
@@ -42,10 +45,11 @@ def _reordering(pages: Any) -> Iterator[None]:
         before = _State(context)
         made = make(index, context, root, html)
         with contextlib.suppress(*UNEXPECTED):
-            hole = _hole_of(root, *made)
-            if hole is not None:
-                again = hole.filled(lambda: make(index, before.restored(context, index), root, html))
-                made = made if again is None else again
+            for across in (False, True):
+                hole = _hole_of(root, *made, across=across)
+                if hole is not None:
+                    again = hole.filled(lambda: make(index, before.restored(context, index), root, html))
+                    made = made if again is None else again
         return made
 
     pages.remake_page = remake
@@ -110,22 +114,21 @@ class _Hole:
                     each.style["text_indent"] = indent
 
 
-def _hole_of(root: Any, page: Any, resume_at: Any) -> _Hole | None:
-    """The hole that a figure left at the foot of this page, if text behind that figure may fill it."""
+def _hole_of(root: Any, page: Any, resume_at: Any, *, across: bool) -> _Hole | None:
+    """The hole that a figure left at the foot of this page, if text behind that figure (or its section) may fill it."""
     (main, path), boxes = _main_of(root), _main_boxes(page)
     if resume_at is None or not boxes:
         return None
     place, rest = _next(resume_at, path)
-    if rest is not None or _empty(page, boxes[-1]) < SMALLEST_HOLE:
+    if rest is not None or _empty(page, boxes[-1]) < (LARGE_HOLE if across else SMALLEST_HOLE):
         return None
     elements = [each.element for each in main.children]
     while elements[place].tag == "h3":  # a heading goes with its figure: only text of its own section comes between
         place += 1
     if not _unbreakable(elements[place]):
         return None
-    text = movable(elements[place + 1 :])
-    headed = place and elements[place - 1].tag in ("h2", "h3")
-    if not text or (headed and text[0].tag == "h3"):
+    text = movable(elements[place + 1 :], across=across)
+    if not text or (place and _is_heading(elements[place - 1]) and _is_heading(text[0])):
         return None
     return _Hole(main, path, place, tuple(each for each in main.children if each.element in text))
 
@@ -160,14 +163,15 @@ def _empty(page: Any, last: Any) -> float:
     return float((page.content_box_y() + page.height - last.border_box_y() - last.border_height()) / page.height)
 
 
-def movable(following: list[Element]) -> list[Element]:
-    """Of the blocks after a figure, the text that may stand before it: up to the next section."""
+def movable(following: list[Element], *, across: bool) -> list[Element]:
+    """Of the blocks after a figure, the text that may stand before it: up to the next section, or to its end."""
     text: list[Element] = []
     for block in following:
-        if block.tag == "h2":
+        if block.tag == "section" or (block.tag == "h2" and not across):  # the references are a section
             break
+        across = across and block.tag != "h2"
         text += [] if block.tag == "figure" else [block]
-    while text and text[-1].tag == "h3":
+    while text and _is_heading(text[-1]):
         text.pop()
     return text
 
@@ -181,13 +185,17 @@ def placed(text: list[Element], reached: int, *, cut: bool) -> int:
     count = min(reached + cut, len(text))
     while 0 < count < len(text) and (_is_equation(text[count]) or _is_equation(text[count - 1])):
         count += 1
-    while count and text[count - 1].tag == "h3":
+    while count and _is_heading(text[count - 1]):
         count -= 1
     return count
 
 
 def _unbreakable(block: Element) -> bool:
     return block.tag == "figure" and "long" not in block.get("class", "").split()
+
+
+def _is_heading(block: Element) -> bool:
+    return block.tag in ("h2", "h3")
 
 
 def _is_equation(block: Element) -> bool:

@@ -127,16 +127,26 @@ def test_other_boxes_than_expected_leave_the_order(laid_out, monkeypatch):
     assert laid_out(("p", "first", 250), ("figure", "fig", 300), ("p", "a", 100))[0] == [["first"], ["fig", "a"]]
 
 
-def test_text_never_leaves_its_section_and_figures_keep_their_order():
-    found = floats.movable(
-        elements(("p", "a"), ("figure", "fig2"), ("h3", "head"), ("p", "b"), ("h2", "s"), ("p", "c"))
+def test_text_leaves_its_section_only_for_a_large_hole_and_figures_keep_their_order(laid_out):
+    blocks = elements(
+        ("p", "a"), ("figure", "fig2"), ("h3", "head"), ("p", "b"), ("h2", "s"), ("p", "c"), ("h2", "s2"), ("p", "d")
     )
 
-    assert names(found) == ["a", "head", "b"]
+    assert names(floats.movable(blocks, across=False)) == ["a", "head", "b"]
+    assert names(floats.movable(blocks, across=True)) == ["a", "head", "b", "s", "c"]
+    for height, expected in ((350, [["first", "next", "a"], ["fig"]]), (420, [["first"], ["fig", "next", "a"]])):
+        found, _ = laid_out(("p", "first", height), ("figure", "fig", 200), ("h2", "next", 10), ("p", "a", 60))
+        assert found == expected
+
+
+def test_references_stay_behind_all_figures(laid_out):
+    found, _ = laid_out(("p", "first", 250), ("figure", "fig", 300), ("section", "references", 100))
+
+    assert found == [["first"], ["fig", "references"]]
 
 
 def test_no_heading_is_left_without_its_text():
-    assert names(floats.movable(elements(("p", "a"), ("h3", "head"), ("figure", "fig2")))) == ["a"]
+    assert names(floats.movable(elements(("p", "a"), ("h3", "head"), ("figure", "fig2")), across=False)) == ["a"]
     assert floats.placed(elements(("p", "a"), ("h3", "head"), ("p", "b")), 2, cut=False) == 1
 
 
