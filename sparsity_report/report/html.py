@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Target = Literal["html", "pdf"]
 PRINTED_ROWS = 40
 """Rows of a long table in the PDF; the attached results have all."""
-BREAKABLE_ROWS = 24
-"""A long table of fewer rows is kept on one page."""
+BREAKABLE_LINES = 28
+"""A long table of fewer lines is kept on one page."""
 CSP = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 )
@@ -112,7 +112,7 @@ def policy(script: str) -> str:
 
 def _body(report: ReportModel, own: Path | None, **more: object) -> Markup:
     found = environment(own).get_template("body.html.j2")
-    common = {"results": report.results, "numbering": report.numbering, "breakable_rows": BREAKABLE_ROWS}
+    common = {"results": report.results, "numbering": report.numbering, "breakable_lines": BREAKABLE_LINES}
     return Markup(found.render(report=report, **common, **more))
 
 

@@ -236,4 +236,11 @@ def test_text_colours_have_contrast_in_both_themes(page, theme, ground, text):
 
 def test_tables_of_tall_rows_may_break_however_few_they_have(page):
     assert re.search(r'<figure id="tab:checks" class="table long[ "]', page("course"))
-    assert re.search(r'<figure id="tab:headline" class="table small', page("course"))
+    assert re.search(r'<figure id="tab:latency" class="table small', page("course"))
+
+
+def test_intervals_stand_beside_numbers_where_there_is_room_with_a_width_for_each_column(page):
+    found = re.search(r'<figure id="tab:behaviour" class="[^"]* beside" style="([^"]*)"', page("course"))
+
+    assert re.fullmatch(r"(--w[2-5]:\d+\.\dem;)+", found[1])
+    assert re.search(r'<figure id="tab:headline" class="[^"]*wide"', page("course"))
