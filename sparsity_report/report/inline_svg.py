@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup, escape
 
 from .images import without_idle_markup
-from .labels import SVG, UNITS, XLINK, drop_unused, words_of
+from .labels import SVG, UNITS, XLINK, drop_unused, read
 from .style import COLUMN_MM
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COLUMN_PT = COLUMN_MM / 25.4 * 72
 _PLACE = re.compile(r"translate\(([^ ]+) ([^)]+)\)( rotate\([^)]*\))? scale\(([^ ]+) -\4\)")
 _STYLE = re.compile(r' style="([^"]*)"')
+_NAMED = re.compile(r'( id="|href="#|url\(#)([^")]+)')
 _ID = re.compile(r'(?<= id=")[^"]+(?=")')
 
 
@@ -77,24 +78,22 @@ def _elements(svg: str, prefix: str) -> str:
     ElementTree.register_namespace("xlink", XLINK)
     found = ElementTree.tostring(root, encoding="unicode")
     found = found.replace(f' xmlns="{SVG}"', "").replace(f' xmlns:xlink="{XLINK}"', "").replace("xlink:href=", "href=")
-    for place, name in enumerate(_ID.findall(found)):
-        found = re.sub(f'(id="|href="#|url\\(#){re.escape(name)}(?=["\\)])', rf"\g<1>{prefix}{place:x}", found)
-    return without_idle_markup(found)
+    names = {name: f"{prefix}{place:x}" for place, name in enumerate(_ID.findall(found))}
+    return without_idle_markup(_NAMED.sub(lambda each: each[1] + names.get(each[2], each[2]), found))
 
 
 def _text(label: ElementTree.Element) -> ElementTree.Element | None:
     """A label of matplotlib's as `<text>`; None if it is no label, or one that text cannot show."""
-    if (found := words_of(label)) is None or (place := _PLACE.fullmatch(label.get("transform", ""))) is None:
+    if (found := read(label)) is None or (place := _PLACE.fullmatch(label.get("transform", ""))) is None:
         return None
-    words, face = found
     size = float(place[4]) * float(UNITS)
-    text = ElementTree.Element(f"{{{SVG}}}text", face)
+    text = ElementTree.Element(f"{{{SVG}}}text", found.face)
     if place[3]:
         text.set("transform", f"translate({place[1]} {place[2]}){place[3]}")
     else:
         text.attrib.update(x=place[1], y=place[2])
     text.set("style", f"{label.get('style', '')}; font-size: {size:g}px")
-    text.text = words
+    text.text = found.words
     return text
 
 

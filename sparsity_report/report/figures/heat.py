@@ -160,7 +160,7 @@ def _tiles(axes: Axes, sheet: Sheet, each: Map, colours: Colours) -> None:
                     color=style.ink_on(colour),
                 ).set_in_layout(False)  # fmt: skip
     for colour, places in same.items():
-        _fill(axes, places, colour)
+        fill(axes, places, facecolor=colour, edgecolor="white", lw=0.5)
     axes.set_title(each.name, fontsize=8.2)
     axes.tick_params(length=0, labelsize=7.2)
     axes.spines[:].set_visible(False)
@@ -178,14 +178,14 @@ def _scale(axes: Axes, sheet: Sheet) -> None:
     axes.set(xlim=(0, len(blocks)), ylim=(len(names), 0))
 
 
-def _fill(axes: Axes, places: list[tuple[int, int]], colour: str) -> None:
-    """Tiles of one colour as one outline: a fifth of the bytes of a mesh."""
+def fill(axes: Axes, places: list[tuple[int, int]], **look: Any) -> None:
+    """Tiles (column, row) of one look as one outline: a fifth of the bytes of a mesh."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
     corners = [(x + dx, y + dy) for x, y in places for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
     codes = [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY] * len(places)
-    axes.add_artist(PathPatch(Path(corners, codes), facecolor=colour, edgecolor="white", lw=0.5))
+    axes.add_artist(PathPatch(Path(corners, codes), **look))
 
 
 def _hex(colours: Colours, values: Iterable[float | None]) -> dict[float, str]:

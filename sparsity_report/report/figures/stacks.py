@@ -93,7 +93,7 @@ def _bars(axes: Axes, stacks: list[Stack], order: list[str], looks: Mapping[str,
                 look = looks[part]
                 axes.barh(place, width, 0.7, left=left, color=look.colour, hatch=look.hatch, edgecolor=style.INK)
             left += width
-        note = stack.total if stack.ratio is None else f"{stack.total}  ({times(stack.ratio)})"
+        note = stack.total if stack.ratio is None else f"{stack.total} ({times(stack.ratio)})"
         axes.annotate(note, (left, place), (4, 0), textcoords="offset points", va="center")
     longest = max(sum(stack.parts.values()) for stack in stacks) / divisor
     axes.set(xlim=(0, 1.22 * longest), ylim=(len(stacks) - 0.4, -0.6))
