@@ -75,11 +75,11 @@ def created(results: Results) -> datetime:
 
 
 def _attachments(weasyprint: ModuleType, results: Results) -> list[Any]:
-    """results.json and spec.toml; without explicit dates they would carry the present time."""
+    """results.json and the specs; without explicit dates they would carry the present time."""
     when = created(results)
     files = (
         ("results.json", results.model_dump_json(indent=1), "All numbers of this report"),
-        ("spec.toml", results.spec.text, "The study as it was specified"),
+        *((name, text, "The study as it was specified") for name, text in results.spec_files.items()),
     )
     return [
         weasyprint.Attachment(
