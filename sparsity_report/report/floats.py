@@ -127,10 +127,17 @@ def _hole_of(root: Any, page: Any, resume_at: Any, *, across: bool) -> _Hole | N
         place += 1
     if not _unbreakable(elements[place]):
         return None
+    if across and _section(elements[place], elements) > _section(elements[place], list(main.element)):
+        return None  # one section is far enough
     text = movable(elements[place + 1 :], across=across)
     if not text or (place and _is_heading(elements[place - 1]) and _is_heading(text[0])):
         return None
     return _Hole(main, path, place, tuple(each for each in main.children if each.element in text))
+
+
+def _section(block: Element, blocks: list[Element]) -> int:
+    """In which section a block stands; the tree of elements keeps the order that the boxes leave."""
+    return sum(each.tag == "h2" for each in blocks[: blocks.index(block)])
 
 
 def _main_of(root: Any) -> tuple[Any, tuple[int, ...]]:

@@ -139,6 +139,16 @@ def test_text_leaves_its_section_only_for_a_large_hole_and_figures_keep_their_or
         assert found == expected
 
 
+def test_figures_move_one_section_on_and_no_further(laid_out):
+    """The second figure, pushed into section s by the first, does not follow it into section s2."""
+    found, _ = laid_out(
+        ("p", "first", 300), ("figure", "fig", 290), ("figure", "fig2", 300), ("h2", "s", 10), ("p", "a", 180),
+        ("h2", "s2", 10), ("p", "b", 180),
+    )  # fmt: skip
+
+    assert found == [["first", "s", "a"], ["fig"], ["fig2", "s2", "b"]]
+
+
 def test_references_stay_behind_all_figures(laid_out):
     found, _ = laid_out(("p", "first", 250), ("figure", "fig", 300), ("section", "references", 100))
 
