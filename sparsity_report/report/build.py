@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from . import cite, document, images, markup, names, quoting, replicates
+from .economy import uncollected
 from .prose import (
     appendix,
     behaviour,
@@ -88,6 +89,7 @@ def paragraph(text: Markup) -> Markup:
     return Markup("<p>{}</p>").format(text)
 
 
+@uncollected()
 def build(results: Results) -> ReportModel:
     """Draw the figures, write the words, number everything; replicates are shown by their mean and spread."""
     from .figures import draw_all

@@ -121,6 +121,41 @@ class Table:
     def rows(self) -> tuple[Row, ...]:
         return tuple(row for group in self.groups for row in group.rows)
 
+    @property
+    def lines(self) -> int:
+        """Lines of the table's body: two for a row with a second line that does not stand beside the first."""
+        beside = self.beside
+        places = [place for place in _all(self) if not (beside and self.columns[place].numeric)]
+        return sum(1 + any(row.entries[place].below for place in places) for row in self.rows)
+
+    @property
+    def beside(self) -> tuple[float, ...]:
+        """
+        Where there is room for second lines (intervals) beside the numbers, their widths by column in em; else nothing.
+
+        So a table has half as many lines.
+        """
+        seconds = tuple(max((_ems(row.entries[place].below) for row in self.rows), default=0.0) for place in _all(self))
+        if not any(width for width, column in zip(seconds, self.columns, strict=True) if column.numeric):
+            return ()
+        firsts = (max((_ems(row.entries[place].text) for row in self.rows), default=0.0) for place in _all(self))
+        needed = sum(first + SECOND_LINE * second + PADDING for first, second in zip(firsts, seconds, strict=True))
+        return seconds if needed <= (SMALL_WIDTH if self.small else WIDTH) else ()
+
+
+WIDTH, SMALL_WIDTH = 45.0, 54.0
+"""Em of its own type that a table has in print."""
+SECOND_LINE, PADDING = 0.86, 0.8
+
+
+def _ems(text: str) -> float:
+    """About the width of a text with its marks, in em."""
+    return sum(0.27 if each in ".,[]()  " else 0.52 for each in markup.to_text(text))
+
+
+def _all(table: Table) -> range:
+    return range(len(table.columns))
+
 
 Block = Paragraph | Bullets | Author | Equation | Listing | Figure | Table
 

@@ -49,9 +49,9 @@ def of_figures(report: ReportModel) -> dict[str, Download]:
 
 
 def of_study(report: ReportModel, page_bytes: int) -> tuple[Download, ...]:
-    """Spec, references and numbers; `page_bytes` is what the page is large without them."""
+    """Specs, references and numbers; `page_bytes` is what the page is large without them."""
     results = report.results
-    files = {"spec.toml": results.spec.text, "references.bib": report.bibtex, "results.csv": tidy.results_csv(results)}
+    files = {**results.spec_files, "references.bib": report.bibtex, "results.csv": tidy.results_csv(results)}
     found = [download(name, text) for name, text in files.items()]
     everything = download("results.json", store.text(results))
     room = PAGE_BYTES - page_bytes - sum(len(each.uri) for each in found)

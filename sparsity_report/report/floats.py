@@ -1,189 +1,209 @@
 """
 Fill the holes that unbreakable figures leave at the foot of a page: text that follows a figure moves in front of it.
 
-WeasyPrint has no page floats (Kozea/WeasyPrint#259). A figure that does not fit starts the next page, and the
-rest of its own page stays empty. So the paper is laid out twice: once on a page without end, where the height of every
-block can be read, and once as it is, after the blocks that follow a figure, up to the next section, were pulled
-before it wherever it would leave a hole. Only where that went wrong is there a third layout. This reads private
-attributes of WeasyPrint's pages: where they are not as expected, the order stays as it is.
+WeasyPrint has no page floats (Kozea/WeasyPrint#259). A figure that does not fit starts the next page, and the rest of
+its own page stays empty. WeasyPrint makes one page after the other from a tree of boxes that it only reads: where a
+page ends in a hole before a figure, the text behind the figure, up to the next section, is put before it in that tree,
+and this one page is made again. What did not fit on it after all goes back behind the figure. Into a large hole the
+next section may come, too, as in papers that are set with TeX. So the paper is laid out once, and every decision is
+taken on the page as it is.
+
+This wraps a private function of WeasyPrint's and reads its boxes: where they are not as expected, the order stays.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from xml.etree.ElementTree import Element
 
 SMALLEST_HOLE = 0.10
 """Of the height of the text area; a smaller hole is left alone."""
-LARGE_HOLE = 0.25
-"""A hole worth another layout: it came of a page that WeasyPrint ended elsewhere than was expected here."""
-ENDLESS = "@page { size: 210mm 100000mm !important } .contents a::after { content: none !important }"
-"""One page for everything; its dotted leaders to page numbers are left out, for they take time and no height."""
-A4_HEIGHT_PX = 297 / 25.4 * 96
-LINE_PX = 10 * 1.34 / 72 * 96
-"""A line of the text, as the style sheets set it."""
-FEWEST_LINES = 2
-"""Of a paragraph, on either side of a page break."""
+LARGE_HOLE = 0.20
+"""A hole before which figures move into the next section."""
+UNEXPECTED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading the boxes of another WeasyPrint may raise."""
+
+
+def render(weasyprint: Any, html: Any, **options: Any) -> Any:
+    """The laid out document of a `weasyprint.HTML`, its figures moved where that fills a page."""
+    with _reordering(weasyprint.layout.page):
+        return html.render(**options)
+
+
+@contextlib.contextmanager
+def _reordering(pages: Any) -> Iterator[None]:
+    """Meanwhile, every page that WeasyPrint makes is made again if text moved into a hole of it."""
+    make = pages.remake_page
+
+    def remake(index: int, context: Any, root: Any, html: Any) -> Any:
+        before = _State(context)
+        made = make(index, context, root, html)
+        with contextlib.suppress(*UNEXPECTED):
+            for across in (False, True):
+                hole = _hole_of(root, *made, across=across)
+                if hole is not None:
+                    again = hole.filled(lambda: make(index, before.restored(context, index), root, html))
+                    made = made if again is None else again
+        return made
+
+    pages.remake_page = remake
+    try:
+        yield
+    finally:
+        pages.remake_page = make
+
+
+class _State:
+    """What making a page changes of its context, other than the start of the next one."""
+
+    def __init__(self, context: Any) -> None:
+        self.lists = {name: list(getattr(context, name)) for name in ("footnotes", "reported_footnotes")}
+        self.out_of_flow = dict(context.broken_out_of_flow)
+
+    def restored(self, context: Any, index: int) -> Any:
+        """The context as it was before the page `index` was made."""
+        for name, value in self.lists.items():
+            setattr(context, name, list(value))
+        context.broken_out_of_flow = dict(self.out_of_flow)
+        context.page_maker[index][-1].update(content_changed=False, pages_wanted=False, anchors=[], content_lookups=[])
+        return context
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Blocks of `<main>`: their heights and the margins above and below, and the start of the first; in pages."""
+class _Hole:
+    """An empty foot of a page: the boxes of `<main>`, where the figure that left it stands, and the text behind."""
 
-    heights: dict[Element, float]
-    margins: dict[Element, tuple[float, float]]
-    start: float
-    line: float
+    main: Any
+    path: tuple[int, ...]
+    """Indices from the root of the tree to `main`."""
+    figure: int
+    text: tuple[Any, ...]
 
-    def gap(self, upper: Element, lower: Element | None) -> float:
-        """The space between two blocks, whose margins collapse."""
-        above = self.margins[upper][1]
-        return above if lower is None else max(above, self.margins[lower][0])
+    def filled(self, make: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any] | None:
+        """The page made again with as much of the text as it holds; None where that is nothing."""
+        place, boxes = self.figure, list(self.main.children)
+        behind = [each for each in boxes[place:] if each not in self.text]
+        self._order([*boxes[:place], *self.text, *behind])
+        page, resume_at = make()
+        reached, rest = _next(resume_at, self.path)
+        count = placed([each.element for each in self.text], reached - place, cut=rest is not None)
+        kept = self.text[:count]
+        if not kept:
+            self._order(boxes)
+            make()
+            return None
+        behind = [each for each in boxes[place:] if each not in kept]
+        self._order([*boxes[:place], *kept, *behind])
+        return page, resume_at
+
+    def _order(self, boxes: list[Any]) -> None:
+        """Puts the boxes into the tree; a paragraph behind a paragraph is indented, as the style sheets have it."""
+        texts = [each.style["text_indent"] for each in boxes if each.element.tag == "p"]
+        none, indented = (extreme(texts, key=lambda length: length.value) for extreme in (min, max))
+        self.main.children = boxes
+        for previous, box in itertools.pairwise(boxes):
+            if box.element.tag == "p":
+                indent = indented if previous.element.tag == "p" else none
+                for each in (box, *box.children):
+                    each.style["text_indent"] = indent
 
 
-def place(weasyprint: Any, html: Any, **options: Any) -> Any:
-    """The laid out document of a `weasyprint.HTML`, its figures moved where that fills a page."""
-    main = html.etree_element.find(".//main")
-    endless = html.render(stylesheets=[weasyprint.CSS(string=ENDLESS)], **options)
-    measures = None if main is None else _measure(endless.pages[0])
-    if main is None or measures is None:
-        return html.render(**options)
-    blocks = list(main)
-    main[:], expected = arranged(blocks, measures)
-    document = html.render(**options)
-    surprise = _surprise(document, expected)
-    if surprise is not None:
-        main[:], _ = arranged(blocks, measures, surprise)
-        document = html.render(**options)
-    return document
+def _hole_of(root: Any, page: Any, resume_at: Any, *, across: bool) -> _Hole | None:
+    """The hole that a figure left at the foot of this page, if text behind that figure (or its section) may fill it."""
+    (main, path), boxes = _main_of(root), _main_boxes(page)
+    if resume_at is None or not boxes:
+        return None
+    place, rest = _next(resume_at, path)
+    if rest is not None or _empty(page, boxes[-1]) < (LARGE_HOLE if across else SMALLEST_HOLE):
+        return None
+    elements = [each.element for each in main.children]
+    while elements[place].tag == "h3":  # a heading goes with its figure: only text of its own section comes between
+        place += 1
+    if not _unbreakable(elements[place]):
+        return None
+    if across and _section(elements[place], elements) > _section(elements[place], list(main.element)):
+        return None  # one section is far enough
+    text = movable(elements[place + 1 :], across=across)
+    if not text or (place and _is_heading(elements[place - 1]) and _is_heading(text[0])):
+        return None
+    return _Hole(main, path, place, tuple(each for each in main.children if each.element in text))
+
+
+def _section(block: Element, blocks: list[Element]) -> int:
+    """In which section a block stands; the tree of elements keeps the order that the boxes leave."""
+    return sum(each.tag == "h2" for each in blocks[: blocks.index(block)])
+
+
+def _main_of(root: Any) -> tuple[Any, tuple[int, ...]]:
+    """The box of `<main>` in the tree that pages are made of, and the indices that lead there."""
+    for outer, body in enumerate(root.children):
+        for inner, box in enumerate(body.children):
+            if box.element_tag == "main":
+                return box, (outer, inner)
+    raise IndexError("no <main>")
 
 
 def _main_boxes(page: Any) -> list[Any]:
     """The boxes of `<main>`'s children on a page, in the flow."""
-    body = page._page_box.children[0].children[0]
+    body = page.children[0].children[0]
     return [
         each for box in body.children if box.element_tag == "main" for each in box.children if each.is_in_normal_flow()
     ]
 
 
-def _surprise(document: Any, expected: set[Element]) -> Element | None:
-    """The first block that begins a page where none was expected to, if a large hole before a figure came of it."""
-    found: Element | None = None
-    before: tuple[Any, Any] | None = None
-    for page in document.pages:
-        boxes = _main_boxes(page)
-        if not boxes:
-            continue
-        first = boxes[0].element
-        if before is not None and first is not before[1].element:
-            found = first if found is None and first not in expected else found
-            if found is not None and _unbreakable(first) and _hole(*before) >= LARGE_HOLE:
-                return found
-        before = page._page_box, boxes[-1]
-    return None
+def _next(resume_at: Any, path: tuple[int, ...]) -> tuple[int, Any]:
+    """The child of `<main>` that the next page begins with, and where in it; raises KeyError if it is elsewhere."""
+    for step in path:
+        resume_at = resume_at[step]
+    ((index, rest),) = resume_at.items()
+    return index, rest
 
 
-def _hole(page: Any, last: Any) -> float:
+def _empty(page: Any, last: Any) -> float:
     """The empty part at the foot of a page's text area, below its last block."""
     return float((page.content_box_y() + page.height - last.border_box_y() - last.border_height()) / page.height)
 
 
-def _measure(page: Any) -> Measures | None:
-    """Read the page without end; None where another WeasyPrint builds its pages differently."""
-    try:
-        box = page._page_box
-        area = A4_HEIGHT_PX - (box.margin_height() - box.height)
-        notes = sum(each.margin_height() for each in box.children if type(each).__name__ == "FootnoteAreaBox")
-        blocks = _main_boxes(page)
-        heights = {each.element: each.border_height() / area for each in blocks}
-        margins = {each.element: (each.margin_top / area, each.margin_bottom / area) for each in blocks}
-        start = (blocks[0].border_box_y() - box.content_box_y() + notes) / area
-        return Measures(heights, margins, start, LINE_PX / area)
-    except (AttributeError, IndexError):
-        return None
+def movable(following: list[Element], *, across: bool) -> list[Element]:
+    """Of the blocks after a figure, the text that may stand before it: up to the next section, or to its end."""
+    text: list[Element] = []
+    for block in following:
+        if block.tag == "section" or (block.tag == "h2" and not across):  # the references are a section
+            break
+        across = across and block.tag != "h2"
+        text += [] if block.tag == "figure" else [block]
+    while text and _is_heading(text[-1]):
+        text.pop()
+    return text
 
 
-def arranged(
-    blocks: list[Element], measures: Measures, surprise: Element | None = None
-) -> tuple[list[Element], set[Element]]:
+def placed(text: list[Element], reached: int, *, cut: bool) -> int:
     """
-    The blocks in the order that leaves the smallest holes, and those that begin a page.
+    How many blocks of the text stay before the figure when the next page begins with block `reached`, `cut` or whole.
 
-    Found by filling one page after the other; `surprise` is a block that does not fit on the page where it seems to.
+    An equation stays between the sentences around it.
     """
-    waiting, room = list(blocks), 1 - measures.start % 1
-    placed: list[Element] = []
-    settled: set[Element] = set()
-    beginning: set[Element] = set()
-    while waiting:
-        block = waiting[0]
-        fits = measures.heights[block] <= room and block is not surprise
-        if _unbreakable(block) and not fits and SMALLEST_HOLE <= room < 1 and block not in settled:
-            settled.add(block)
-            pulled = _pulled(waiting[1:], room, measures)
-            waiting = pulled + [each for each in waiting if each not in pulled]
-            continue
-        if _needed(waiting, measures) > room or block is surprise:
-            room = 1.0
-        if room == 1:
-            beginning.add(block)
-        room = _room_after(waiting, room, measures)
-        placed.append(waiting.pop(0))
-    return placed, beginning
-
-
-def _room_after(waiting: list[Element], room: float, measures: Measures) -> float:
-    """What is left of the page that the first of the waiting blocks ends on."""
-    block, following = waiting[0], waiting[1] if len(waiting) > 1 else None
-    height = measures.heights[block]
-    if height > room:
-        lines = round(height / measures.line)
-        kept = room
-        if block.tag == "p":
-            kept = min(room // measures.line, lines - FEWEST_LINES) * measures.line
-        height, room = (height - kept) % 1, 1.0
-    left = room - height - measures.gap(block, following)
-    return left if left > 0 else 1.0
-
-
-def _needed(waiting: list[Element], measures: Measures) -> float:
-    """What must be on one page: a heading or the lead of an equation with what follows, a figure, two lines of text."""
-    needed = 0.0
-    for place, block in enumerate(waiting):
-        height = measures.heights[block]
-        following = waiting[place + 1] if place + 1 < len(waiting) else None
-        if round(height / measures.line) >= 2 * FEWEST_LINES and not _unbreakable(block):
-            return needed + FEWEST_LINES * measures.line
-        if following is None or not (block.tag in ("h2", "h3") or _is_equation(following)):
-            return needed + height
-        needed += height + measures.gap(block, following)
-    return needed
+    count = min(reached + cut, len(text))
+    while 0 < count < len(text) and (_is_equation(text[count]) or _is_equation(text[count - 1])):
+        count += 1
+    while count and _is_heading(text[count - 1]):
+        count -= 1
+    return count
 
 
 def _unbreakable(block: Element) -> bool:
-    figure = block.tag == "figure" and "long" not in block.get("class", "").split()
-    return figure or _is_equation(block)
+    return block.tag == "figure" and "long" not in block.get("class", "").split()
+
+
+def _is_heading(block: Element) -> bool:
+    return block.tag in ("h2", "h3")
 
 
 def _is_equation(block: Element) -> bool:
     return "equation" in block.get("class", "").split()
-
-
-def _pulled(following: list[Element], hole: float, measures: Measures) -> list[Element]:
-    """The text after a figure that goes in front of it: as much as the hole holds, up to the next section."""
-    pulled: list[Element] = []
-    filled = 0.0
-    for block in following:
-        equation = pulled and (_is_equation(block) or _is_equation(pulled[-1]))  # stays with the sentence around it
-        full = filled >= hole and not equation
-        if full or block.tag == "h2":
-            break
-        if block.tag != "figure":
-            pulled.append(block)
-            filled += measures.heights[block] + max(measures.margins[block])
-    while pulled and pulled[-1].tag == "h3":
-        pulled.pop()
-    return pulled

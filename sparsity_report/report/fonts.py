@@ -71,11 +71,12 @@ def missing(face: Face, characters: Iterable[str]) -> str:
 
 
 @cache
-def _subset(face: Face, characters: str, flavor: Literal["woff2"] | None) -> bytes:
+def _subset(face: Face, characters: str) -> bytes:
+    """TrueType."""
     from fontTools import subset as cutting
 
     options = cutting.Options(
-        flavor=flavor, hinting=False, layout_features=["kern", "liga"], name_IDs=[1, 2, 4, 6, 13, 14],
+        hinting=False, layout_features=["kern", "liga"], name_IDs=[1, 2, 4, 6, 13, 14],
         notdef_outline=True, recalc_timestamp=False, drop_tables=["FFTM", "MATH", "DSIG", "kern"],
     )  # fmt: skip
     buffer = io.BytesIO()
@@ -88,6 +89,18 @@ def _subset(face: Face, characters: str, flavor: Literal["woff2"] | None) -> byt
     return buffer.getvalue()
 
 
+@cache
+def _packed(truetype: bytes) -> bytes:
+    """WOFF2 of a TrueType font."""
+    from fontTools.ttLib import TTFont
+
+    buffer = io.BytesIO()
+    with TTFont(io.BytesIO(truetype), recalcTimestamp=False) as font:
+        font.flavor = "woff2"
+        font.save(buffer, reorderTables=False)
+    return buffer.getvalue()
+
+
 def subset(face: Face, characters: Iterable[str], flavor: Literal["woff2"] | None = None) -> bytes:
     """
     The face with only the glyphs of `characters` (and the space); None is TrueType.
@@ -95,7 +108,8 @@ def subset(face: Face, characters: Iterable[str], flavor: Literal["woff2"] | Non
     Characters that it lacks are left out: ask `missing` for them.
     """
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # it reports every table that it passes over
-    return _subset(face, "".join(sorted({" ", *characters} - set(missing(face, characters)))), flavor)
+    cut = _subset(face, "".join(sorted({" ", *characters} - set(missing(face, characters)))))
+    return _packed(cut) if flavor == "woff2" else cut
 
 
 def _drop_kerning_of_spaces(font: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import string
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +14,7 @@ from markupsafe import Markup
 from . import downloads, fonts, images, inline_svg, visualizer
 from .appearance import HOUSE
 from .build import build
+from .economy import uncollected
 from .templates import blamed, environment, raw
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 Target = Literal["html", "pdf"]
 PRINTED_ROWS = 40
 """Rows of a long table in the PDF; the attached results have all."""
-BREAKABLE_ROWS = 24
-"""A long table of fewer rows is kept on one page."""
+BREAKABLE_LINES = 20
+"""A long table of fewer lines is kept on one page."""
 CSP = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 )
@@ -35,8 +37,8 @@ SCRIPTS = ("elements", "theme", "copying", "downloads", "tables", "visualizer", 
 """In order: the last one sets everything up."""
 SYNTHETIC = ("bold-italic", "mono-bold")
 """Faces for a word here and there, which a browser makes of their neighbours."""
-SHOWN = "0123456789.,–−×[]()●○▲▼↕ abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""Characters that scripts and style sheets may add."""
+SHOWN = string.printable.strip() + " –−×●○▲▼↕"
+"""Characters that scripts and style sheets may add; all of ASCII, so that both media mostly share the cut faces."""
 _COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 
@@ -70,6 +72,7 @@ def _font_rules(text: str, target: Target) -> Iterator[str]:
         yield f'@font-face{{{style};src:url({uri}) format("{flavor or "truetype"}")}}'
 
 
+@uncollected()
 def page(report: ReportModel, target: Target, own: Path | None = None) -> str:
     """
     The page of a report that is built already; templates in the folder `own` come before those shipped.
@@ -82,8 +85,7 @@ def page(report: ReportModel, target: Target, own: Path | None = None) -> str:
 
 def _printed(report: ReportModel, own: Path | None) -> str:
     body = _body(report, own, printed=True, fit=shortened)
-    labels = "".join(drawing.svg for drawing in report.drawings.values())
-    styles = _styles(f"{_words(body)}{labels}", "pdf", (HOUSE, "css/base.css", "css/print.css"), own)
+    styles = _styles(_words(report, body), "pdf", (HOUSE, "css/base.css", "css/print.css"), own)
     return _page(report, own, printed=True, body=body, styles=styles)
 
 
@@ -93,7 +95,7 @@ def _screen(report: ReportModel, own: Path | None) -> str:
         report, own, printed=False, fit=lambda table: table, pictures=drawn.by_id, data=data,
         visualizer=visualizer, presets=visualizer.presets_of(report.results.excerpts),
     )  # fmt: skip
-    styles = _styles(_words(body), "html", (HOUSE, "css/base.css", "css/screen.css"), own)
+    styles = _styles(_words(report, body), "html", (HOUSE, "css/base.css", "css/screen.css"), own)
     script = Markup("\n").join(raw(f"js/{name}.js", own) for name in SCRIPTS)
     files = downloads.of_study(report, sum(map(len, (body, styles, drawn.css, script))))
     return _page(
@@ -110,7 +112,7 @@ def policy(script: str) -> str:
 
 def _body(report: ReportModel, own: Path | None, **more: object) -> Markup:
     found = environment(own).get_template("body.html.j2")
-    common = {"results": report.results, "numbering": report.numbering, "breakable_rows": BREAKABLE_ROWS}
+    common = {"results": report.results, "numbering": report.numbering, "breakable_lines": BREAKABLE_LINES}
     return Markup(found.render(report=report, **common, **more))
 
 
@@ -118,9 +120,9 @@ def _page(report: ReportModel, own: Path | None, **more: object) -> str:
     return environment(own).get_template("report.html.j2").render(report=report, results=report.results, **more)
 
 
-def _words(body: str) -> str:
-    """All characters that the page can show: those outside of tags, and those of scripts and style sheets."""
-    return _TAG.sub("", body) + SHOWN
+def _words(report: ReportModel, body: str) -> str:
+    """All characters that the page can show: those outside of tags, of figures, of scripts and style sheets."""
+    return "".join([_TAG.sub("", body), *(drawing.svg for drawing in report.drawings.values()), report.bibtex, SHOWN])
 
 
 def _styles(text: str, target: Target, sheets: tuple[str, ...], own: Path | None) -> Markup:

@@ -16,6 +16,8 @@ _SAFE_IN_ATTRIBUTE = f"{_SAFE}<>"
 _PATH = re.compile(r' d="[^"]*"')
 _GLYPH = re.compile(r'(<path id="[^"]*" d=")([^"]*)(" transform=")scale\(0\.015625\)"')
 """matplotlib's glyph outlines: 4,096 units to the size of the type, an eighth of which is finer than any screen."""
+_IDLE = re.compile(r'<g ?/>|<path d="M[-\d. ]*"(?: clip-path="[^"]*")?(?: style="[^"]*")? ?/>')
+"""A group of nothing; a path that moves without drawing."""
 _COMMAND = re.compile(r" ?([MLQCZz]) ?(?=[-\d\"MLQCZz])")
 
 
@@ -45,8 +47,9 @@ def _without_bare_groups(svg: str) -> str:
 
 
 def without_idle_markup(svg: str) -> str:
-    """The same picture without groups and blanks that mean nothing."""
-    return _PATH.sub(lambda found: _COMMAND.sub(r"\1", found[0]), _without_bare_groups(" ".join(svg.split())))
+    """The same picture without groups, moves and blanks that mean nothing."""
+    drawn = _IDLE.sub("", _without_bare_groups(" ".join(svg.split())))
+    return _PATH.sub(lambda found: _COMMAND.sub(r"\1", found[0]).replace(' "', '"'), drawn).replace('" />', '"/>')
 
 
 def svg_uri(svg: str) -> Markup:

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup, escape
 
 from .images import without_idle_markup
-from .labels import SVG, UNITS, XLINK, words_of
+from .labels import SVG, UNITS, XLINK, drop_unused, read
 from .style import COLUMN_MM
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 COLUMN_PT = COLUMN_MM / 25.4 * 72
 _PLACE = re.compile(r"translate\(([^ ]+) ([^)]+)\)( rotate\([^)]*\))? scale\(([^ ]+) -\4\)")
 _STYLE = re.compile(r' style="([^"]*)"')
+_NAMED = re.compile(r'( id="|href="#|url\(#)([^")]+)')
 _ID = re.compile(r'(?<= id=")[^"]+(?=")')
 
 
@@ -67,7 +68,8 @@ def _elements(svg: str, prefix: str) -> str:
                 # A letter is defined where it is first used, and labels that keep their outlines may use it later.
                 outlines.extend(child.findall(f"{{{SVG}}}defs/*"))
                 parent[place] = text
-    _drop_unused(root)
+    _drop_sheet(root)
+    drop_unused(root)
     width = float(root.attrib.pop("width").removesuffix("pt"))
     for name in ("height", "version"):
         root.attrib.pop(name, None)
@@ -76,37 +78,27 @@ def _elements(svg: str, prefix: str) -> str:
     ElementTree.register_namespace("xlink", XLINK)
     found = ElementTree.tostring(root, encoding="unicode")
     found = found.replace(f' xmlns="{SVG}"', "").replace(f' xmlns:xlink="{XLINK}"', "").replace("xlink:href=", "href=")
-    for place, name in enumerate(_ID.findall(found)):
-        found = re.sub(f'(id="|href="#|url\\(#){re.escape(name)}(?=["\\)])', rf"\g<1>{prefix}{place:x}", found)
-    return without_idle_markup(found)
+    names = {name: f"{prefix}{place:x}" for place, name in enumerate(_ID.findall(found))}
+    return without_idle_markup(_NAMED.sub(lambda each: each[1] + names.get(each[2], each[2]), found))
 
 
 def _text(label: ElementTree.Element) -> ElementTree.Element | None:
     """A label of matplotlib's as `<text>`; None if it is no label, or one that text cannot show."""
-    if (found := words_of(label)) is None or (place := _PLACE.fullmatch(label.get("transform", ""))) is None:
+    if (found := read(label)) is None or (place := _PLACE.fullmatch(label.get("transform", ""))) is None:
         return None
-    words, face = found
     size = float(place[4]) * float(UNITS)
-    text = ElementTree.Element(f"{{{SVG}}}text", face)
+    text = ElementTree.Element(f"{{{SVG}}}text", found.face)
     if place[3]:
         text.set("transform", f"translate({place[1]} {place[2]}){place[3]}")
     else:
         text.attrib.update(x=place[1], y=place[2])
     text.set("style", f"{label.get('style', '')}; font-size: {size:g}px")
-    text.text = words
+    text.text = found.words
     return text
 
 
-def _drop_unused(root: ElementTree.Element) -> None:
-    """Without definitions that nothing refers to, names of labels, and the figure's sheet, which is in the page's."""
-    used = set(re.findall(r'(?:href="|url\()#([^")]+)', ElementTree.tostring(root, encoding="unicode")))
+def _drop_sheet(root: ElementTree.Element) -> None:
+    """Without the figure's own style sheet: the page has it."""
     for parent in list(root.iter()):
-        parent.attrib.pop("aria-label", None)  # of a label that kept its outlines: the whole figure is one image
-        for child in list(parent):
-            outline = child.tag == f"{{{SVG}}}path" and child.get("id") and child.get("id") not in used
-            if outline or child.tag == f"{{{SVG}}}style":
-                parent.remove(child)
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if child.tag == f"{{{SVG}}}defs" and not len(child):
-                parent.remove(child)
+        for child in parent.findall(f"{{{SVG}}}style"):
+            parent.remove(child)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from .economy import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +25,11 @@ class Layout:
     places: tuple[tuple[int, str], ...]
     numel: tuple[int, ...]
 
-    @property
+    @cached_property
     def blocks(self) -> tuple[int, ...]:
         return tuple(sorted({block for block, _ in self.places}))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name for _, name in self.places))
 
@@ -54,6 +57,7 @@ class Layout:
         return sum(value * weights for value, weights in known) / total if total else float("nan")
 
 
+@remembered
 def layout(model: ModelRecord) -> Layout | None:
     """The layout of a model's targeted matrices; None where they were not recorded."""
     if not model.targets or len(model.targets) != len(model.target_numel):

@@ -3,12 +3,17 @@ Formulas as SVG outlines with their baseline, drawn by matplotlib's mathtext in 
 
 WeasyPrint has no MathML, and an SVG with a depth stands on the baseline in both media. What mathtext cannot do (limits
 under a "max", `\\le`, environments) the formulas here do without.
+
+Drawing a formula takes 15 ms. Those of this package and its entries are therefore kept in formulas.json, as they were
+drawn once; `pytest tests/report/figures/test_maths.py --update-golden` draws them anew. Others are drawn when needed.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -116,7 +121,17 @@ b and b_idx bytes of a value and an index, n positions, V tokens.
 @cache
 def inline(tex: str, spoken: str) -> Formula:
     """TeX (without dollar signs) at the size of the text. Raises ValueError for what mathtext does not understand."""
-    return _formula(tex, spoken, TEXT_SIZE_PT)
+    if (kept := known().get(tex)) is not None:
+        width, height, depth, outline = kept
+        return Formula(_svg(width, height, outline), width, height, depth, spoken)
+    return drawn(tex, spoken)
+
+
+@cache
+def known() -> dict[str, tuple[float, float, float, str]]:
+    """Formulas that were drawn before, by TeX: width, height and depth in points, path data of the outline."""
+    file = resources.files(__package__) / "formulas.json"
+    return {tex: tuple(kept) for tex, kept in json.loads(file.read_text(encoding="utf-8")).items()}
 
 
 def _ink(tex: str, size_pt: float) -> Path:
@@ -136,16 +151,21 @@ def _ink(tex: str, size_pt: float) -> Path:
     return Path(np.asarray(points) * size_pt / text_to_path.FONT_SCALE, codes)
 
 
-def _formula(tex: str, spoken: str, size_pt: float) -> Formula:
-    path = _ink(tex, size_pt)
+def drawn(tex: str, spoken: str) -> Formula:
+    """As `inline`, but drawn now."""
+    path = _ink(tex, TEXT_SIZE_PT)
     box = path.get_extents()
     left, top = box.x0 - BEARING_PT, max(box.y1, 0) + BEARING_PT
     width, height = round(box.width + 2 * BEARING_PT, 2), round(top - min(box.y0, 0) + BEARING_PT, 2)
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt" '
-        f'viewBox="0 0 {width * GRID:g} {height * GRID:g}"><path d="{_outline(path, left, top)}"/></svg>'
-    )
+    svg = _svg(width, height, _outline(path, left, top))
     return Formula(svg, width, height, round(height - top, 2), spoken)
+
+
+def _svg(width: float, height: float, outline: str) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="{height}pt" '
+        f'viewBox="0 0 {width * GRID:g} {height * GRID:g}"><path d="{outline}"/></svg>'
+    )
 
 
 def _outline(path: Path, left: float, top: float) -> str:

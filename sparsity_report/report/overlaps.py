@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import facts, replicates
+from .economy import remembered
 from .figures.cells import Names
 from .figures.heat import place_of
 from .layers import layout
@@ -54,6 +55,7 @@ class Group:
         return tuple(dict.fromkeys(name for pair in self.pairs for name in (pair.first, pair.second)))
 
 
+@remembered
 def groups(results: Results) -> list[Group]:
     """Overlaps by model and place. Of replicates the first stands for its state; others only beside each other."""
     naming, found = Names.of(results), []

@@ -7,16 +7,17 @@ WeasyPrint needs the system library Pango, which no Python package carries; `pro
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
 import logging
 import re
 import sys
 import warnings
+import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EnvironmentProblem
+from .economy import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,11 +75,11 @@ def created(results: Results) -> datetime:
 
 
 def _attachments(weasyprint: ModuleType, results: Results) -> list[Any]:
-    """results.json and spec.toml; without explicit dates they would carry the present time."""
+    """results.json and the specs; without explicit dates they would carry the present time."""
     when = created(results)
     files = (
         ("results.json", results.model_dump_json(indent=1), "All numbers of this report"),
-        ("spec.toml", results.spec.text, "The study as it was specified"),
+        *((name, text, "The study as it was specified") for name, text in results.spec_files.items()),
     )
     return [
         weasyprint.Attachment(
@@ -94,24 +95,29 @@ def _attachments(weasyprint: ModuleType, results: Results) -> list[Any]:
 
 
 def _finish(document: Any, pdf: Any) -> None:
-    """PDF/A wants its XMP metadata uncompressed."""
+    """PDF/A wants its XMP metadata uncompressed; all else pydyf would compress twice, once for the identifier."""
     for each in pdf.objects:
         if getattr(each, "extra", {}).get("Type") == "/Metadata":
             each.compress = False
+        elif getattr(each, "compress", False):
+            each.compress = False
+            _, _, content = each.data.partition(b"\nstream\n")
+            each.stream = [zlib.compress(content.removesuffix(b"\nendstream"), level=9)]
+            each.extra = {**each.extra, "Filter": "/FlateDecode"}
 
 
 def render_pdf(results: Results, html: str) -> bytes:
     """The PDF of a page that was rendered for target "pdf". Raises EnvironmentProblem where it cannot be made."""
     weasyprint = _load()
-    from .floats import place
+    from . import floats
 
     # The page carries all that it shows: anything else that it might name is refused.
     fetcher = weasyprint.urls.URLFetcher(allowed_protocols=("data",), allow_redirects=False)
     options = {"pdf_variant": VARIANT, "pdf_tags": True, "attachments": _attachments(weasyprint, results)}
-    with _quiet(), _uncollected():
+    with _quiet(), uncollected():
         page = weasyprint.HTML(string=html, url_fetcher=fetcher)
         single = results.study.layout == "single-column"
-        document = place(weasyprint, page, **options) if single else page.render(**options)
+        document = floats.render(weasyprint, page, **options) if single else page.render(**options)
         made: bytes = document.write_pdf(finisher=_finish, **options)
     return made
 
@@ -138,18 +144,6 @@ def _points(svg: str, side: str) -> float:
     if found is None:
         raise ValueError(f"the figure has no {side} in points")
     return float(found[1])
-
-
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Layout makes millions of boxes that live to its end: looking for garbage among them takes a tenth of the time."""
-    running = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if running:
-            gc.enable()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Results to files: report.html, report.pdf, figures, tables, results.csv, summary.md. Imports no torch."""
+"""Results to files: report.html, report.pdf, figures, tables, results.csv, summary.md, specs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -45,6 +45,9 @@ def render(
         for name, text in latex.tables(report).items():
             yield write_bytes(folder / "tables" / name, text.encode())
         yield write_bytes(folder / "references.bib", f"{report.bibtex}\n".encode())
+    if results.parts:  # of one study, the run wrote it
+        for name, text in results.spec_files.items():
+            yield write_bytes(folder / "specs" / name, text.encode())
     yield write_bytes(folder / "results.csv", tidy.results_csv(results).encode())
     yield write_bytes(folder / "summary.md", markdown.summary(results, templates).encode())
     try:

@@ -191,7 +191,9 @@ def behaviour(results: Results) -> Table:
         Column("Perplexity", "", "measured", numeric=True),
         Column("Bits per byte", "", "measured", numeric=True),
     )
-    caption = "Behaviour of every pruned state; 95 % intervals below. Bits per byte are comparable across tokenizers."
+    caption = (
+        "Behaviour of every pruned state; 95 % intervals in brackets. Bits per byte are comparable across tokenizers."
+    )
     notes = (*names.labels_note(results), *protocol_notes(results), *seeds_notes(results))
     table = Table("tab:behaviour", caption, columns, by_model(results, rows), notes, long=True, small=True)
     return aligned(without_empty(table))

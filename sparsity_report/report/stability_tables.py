@@ -68,7 +68,7 @@ def tipping(results: Results) -> Table:
     )
     caption = (
         "Tipping points: the sparsity of the targeted matrices at which a method leaves the dense model’s behaviour, "
-        "interpolated between the sparsities studied; 95 % bootstrap intervals over windows below."
+        "interpolated between the sparsities studied; 95 % bootstrap intervals over windows in brackets."
     )
     notes = (
         "“>” says that the level is not reached up to the highest sparsity with finite behaviour.",
@@ -99,8 +99,8 @@ def decisions(results: Results) -> Table:
         *(Column(title, unit, "measured", numeric=True) for _, title, unit, *_ in DECISIONS),
     )
     caption = (
-        "Decisions, ranks and confidence of every state beside dense; 95 % intervals below. Calibration error and the "
-        "share of next tokens that are right are a state’s own, and not relative to dense."
+        "Decisions, ranks and confidence of every state beside dense; 95 % intervals in brackets. Calibration error "
+        "and the share of next tokens that are right are a state’s own, and not relative to dense."
     )
     notes = (*names.labels_note(results), *protocol_notes(results), *seeds_notes(results))
     table = Table("tab:decisions", caption, columns, by_model(results, rows), notes, long=True, small=True)

@@ -165,6 +165,8 @@ def _save(figure: Figure, buffer: io.StringIO) -> None:
     canvas, engine = FigureCanvasSVG(figure), figure.get_layout_engine()
     assert engine is not None
     saved, figure.dpi = figure.dpi, 72
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) if not axis.get_label_text()):
+        axis.set_label_coords(0, 0)  # else all numbers of the axis are measured to find a place for no label
     if figure.axes:
         engine.execute(figure)
     figure.set_layout_engine("none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..hardware.machines import THIS
@@ -48,9 +49,8 @@ def profile(results: Results) -> Table:
         "masks, the cache’s bookkeeping, and the Python between modules.",
         *names.labels_note(results),
     )
-    return aligned(
-        without_empty(Table("tab:profile", caption, columns, by_model(results, rows), notes, long=True, small=True))
-    )
+    table = Table("tab:profile", caption, columns, by_model(results, rows), notes, long=True, small=True)
+    return aligned(without_empty(_point_said_once(table)))
 
 
 _HEAD = (Column("Variant"), Column("Phase"))
@@ -63,6 +63,23 @@ def _head(results: Results, cell: CellRecord, phase: str, point: dict[str, Condi
 def _short(point: dict[str, Condition]) -> str:
     """A point under the phase or the machine: "batch 1, prompt 128"."""
     return point_text(point).replace(" ", numbers.NBSP).replace(f",{numbers.NBSP}", ", ")
+
+
+def _point_said_once(table: Table) -> Table:
+    """The table with the point, which stands below the second entry of every row, in its caption if it is the same."""
+    points = {row.entries[1].below for row in table.rows}
+    if len(table.rows) < 2 or len(points) > 1:
+        return table
+    groups = tuple(
+        replace(group, rows=tuple(replace(row, entries=_without_point(row.entries)) for row in group.rows))
+        for group in table.groups
+    )
+    return replace(table, caption=f"{table.caption} All at {points.pop()}.", groups=groups)
+
+
+def _without_point(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    first, second, *others = entries
+    return (first, replace(second, below=""), *others)
 
 
 def waterfall(results: Results) -> Table:
@@ -92,9 +109,8 @@ def waterfall(results: Results) -> Table:
         "time.",
         *names.labels_note(results),
     )
-    return aligned(
-        without_empty(Table("tab:waterfall", caption, columns, by_model(results, rows), notes, long=True, small=True))
-    )
+    table = Table("tab:waterfall", caption, columns, by_model(results, rows), notes, long=True, small=True)
+    return aligned(without_empty(_point_said_once(table)))
 
 
 def validation(results: Results) -> Table:
@@ -124,7 +140,7 @@ def validation(results: Results) -> Table:
         "and peak behind the bound are measured too."
     )
     table = Table("tab:validation", caption, columns, by_model(results, rows), _notes(results), long=True, small=True)
-    return aligned(table)
+    return aligned(_point_said_once(table))
 
 
 def _notes(results: Results) -> tuple[str, ...]:
@@ -138,15 +154,24 @@ def _milliseconds(measurement: Measurement | None) -> Entry:
 
 
 def projection(results: Results) -> Table:
-    """Every variant on every machine of the spec: bounds, fit, cost."""
-    rows: dict[str, list[Row]] = {}
+    """Every variant on every machine of the spec: bounds, fit, cost. States that store the same have one row."""
+    found: dict[tuple[object, ...], list[tuple[CellRecord, Row]]] = {}
     for cell in results.cells:
         for machine in results.machines:
             own = [each for each in bounds.bounds(results, cell) if each.machine is machine]
             for point in facts.distinct(each.point for each in own):
                 at = {each.phase: each for each in own if each.point == point}
                 row = Row((*_projected(results, cell, machine, at), *_fit(cell, machine), *_costs(cell, machine, at)))
-                rows.setdefault(cell.variant.model, []).append(row)
+                stored = cell.variant.model, names.storage_format(cell.variant.format)
+                key = (*stored, *((each.text, each.below) for each in row.entries[1:]))
+                found.setdefault(key, []).append((cell, row))
+    rows: dict[str, list[Row]] = {}
+    for alike in found.values():
+        cell, row = alike[0]
+        if len(alike) > 1:
+            shared = f"{names.storage_format(cell.variant.format)}, {numbers.count(len(alike))} states"
+            row = Row((text(shared), *row.entries[1:]))
+        rows.setdefault(cell.variant.model, []).append(row)
     currency = next((each.currency for each in results.machines if each.currency), "")
     columns = (
         Column("Variant"),
@@ -169,7 +194,7 @@ def projection(results: Results) -> Table:
     ]
     caption = f"Modelled, not measured: {'; '.join(said)}."
     table = Table("tab:projection", caption, columns, by_model(results, rows), _notes(results), long=True, small=True)
-    return aligned(without_empty(table))
+    return aligned(without_empty(_point_said_once(table)))
 
 
 def _projected(results: Results, cell: CellRecord, machine: MachineRecord, at: dict[str, Bounded]) -> tuple[Entry, ...]:

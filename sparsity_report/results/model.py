@@ -577,8 +577,8 @@ class Alert(Record):
 class PartRecord(Record):
     """One study of a report on several: where its numbers come from."""
 
-    name: str
-    """What its models, cells and states are called after."""
+    name: str = Field(pattern=r"^[^/\\\x00]+$")
+    """What its models, cells, states and files are called after."""
     study: StudyRecord
     spec: SpecRecord
     tool: ToolRecord
@@ -625,6 +625,11 @@ class Results(Record):
     def date(self) -> str:
         """The author's date, or the day on which the run finished."""
         return self.study.date or self.environment.finished[:10]
+
+    @property
+    def spec_files(self) -> dict[str, str]:
+        """The spec as a file, or that of each of several studies, which together are none: texts by name."""
+        return {f"{part.name}.toml": part.spec.text for part in self.parts} or {"spec.toml": self.spec.text}
 
     def reference(self, model: str) -> CellRecord | None:
         """The dense cell of a model."""

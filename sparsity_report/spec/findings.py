@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import BaseModel
 
 from ..registry import suggest
-from .model import NAME
+from .values import NAME
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -16,6 +16,21 @@ def table(name):
     return Table(name, "caption", (Column("a"),), (RowGroup((Row((Entry("1"),)),)),))
 
 
+def intervals(rows, columns, below="[0.001, 0.002]"):
+    entries = (Entry("magnitude 30 %"), *(Entry("0.001", below=below) for _ in range(columns)))
+    heads = (Column("State"), *(Column("x", numeric=True) for _ in range(columns)))
+    return Table("t", "caption", heads, (RowGroup((Row(entries),) * rows),), small=True)
+
+
+def test_second_lines_stand_beside_the_first_where_the_columns_leave_room():
+    """Four such columns fit into a line, seven do not: then a row has two lines."""
+    assert [bool(each) for each in intervals(5, 4).beside] == [False, True, True, True, True]
+    assert intervals(5, 4).lines == 5
+    assert intervals(5, 7).beside == ()
+    assert intervals(5, 7).lines == 10
+    assert intervals(5, 7, below="").lines == 5
+
+
 def test_sections_count_and_appendices_are_lettered():
     sections = (
         Section("one", "", sections=(Section("one-one", ""), Section("one-two", ""))),

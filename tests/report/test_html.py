@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from sparsity_report import resources
+
 from .conftest import NAMES
 
 MIB = 1024**2
@@ -236,4 +238,21 @@ def test_text_colours_have_contrast_in_both_themes(page, theme, ground, text):
 
 def test_tables_of_tall_rows_may_break_however_few_they_have(page):
     assert re.search(r'<figure id="tab:checks" class="table long[ "]', page("course"))
-    assert re.search(r'<figure id="tab:headline" class="table small', page("course"))
+    assert re.search(r'<figure id="tab:latency" class="table small', page("course"))
+
+
+def test_intervals_stand_beside_numbers_where_there_is_room_with_a_width_for_each_column(page):
+    found = re.search(r'<figure id="tab:behaviour" class="[^"]* beside" style="([^"]*)"', page("course"))
+
+    assert re.fullmatch(r"(--w[2-5]:\d+\.\dem;)+", found[1])
+    assert re.search(r'<figure id="tab:headline" class="[^"]*wide"', page("course"))
+
+
+@pytest.mark.parametrize("sheet", ["base", "house", "screen", "print"])
+def test_style_sheets_say_nothing_twice_and_close_what_they_open(sheet):
+    """A rule that stands there twice is a slip; within a query of the medium a line may repeat another."""
+    text = (resources.folder("templates") / "css" / f"{sheet}.css").read_text(encoding="utf-8")
+    rules = [line for line in text.splitlines() if line.startswith((".", "#", "button", "th", "figure"))]
+
+    assert text.count("{") == text.count("}")
+    assert sorted(set(rules)) == sorted(rules)

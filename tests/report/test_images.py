@@ -15,12 +15,12 @@ SVG = (
 
 
 def test_the_picture_is_well_formed_and_keeps_what_it_shows():
-    """Bare groups go, with their own end tags; empty ones and those with attributes stay."""
+    """Bare groups go, with their own end tags, and empty ones; those with attributes stay."""
     uri = images.svg_uri(SVG)
     root = ElementTree.fromstring(unquote(uri.partition(",")[2]))
     tags = [element.tag.rpartition("}")[2] for element in root.iter()]
 
-    assert tags == ["svg", "g", "g", "defs", "path", "use", "text"]
+    assert tags == ["svg", "g", "defs", "path", "use", "text"]
     assert root.find(".//*[@href='#R48']") is not None
     assert '"' not in uri
 
@@ -31,3 +31,9 @@ def test_glyphs_are_on_a_coarser_grid_of_the_same_size():
 
     assert "M326 131L-8 1z" in text
     assert "scale(0.125)" in text
+
+
+def test_what_draws_nothing_is_left_out():
+    svg = '<svg><g /><path d="M1.5 2 " clip-path="url(#c)" style="fill: red"/><path d="M 1 2 L 3 4 " /></svg>'
+
+    assert images.without_idle_markup(svg) == '<svg><path d="M1 2L3 4"/></svg>'

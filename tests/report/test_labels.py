@@ -22,9 +22,17 @@ def test_letters_become_text_at_their_own_places():
     assert "<use" not in svg
 
 
+def test_the_letters_of_a_ligature_stand_behind_each_other():
+    """It is one outline: its second letter stands the width of an f behind its first."""
+    svg = label("fia", '<use xlink:href="#R8f6"/>', '<use xlink:href="#R14" x="55.6"/>')
+
+    assert 'x="0 33.3 55.6"' in svg
+    assert ">fia</text>" in svg
+
+
 def test_what_is_not_a_plain_line_keeps_its_outlines():
-    """A ligature has fewer outlines than letters; another face and raised letters are not the text's."""
-    assert "<text" not in label("fi", '<use xlink:href="#R13"/>')
+    """Fewer outlines than letters are no letters; another face and raised letters are not the text's."""
+    assert "<text" not in label("ab", '<use xlink:href="#R13"/>')
     assert "<text" not in label("a", '<use xlink:href="#DejaVuSans-13"/>')
     assert "<text" not in label("a", '<use xlink:href="#R13" y="30"/>')
 

@@ -199,6 +199,46 @@ def test_projections_are_marked_as_modelled_everywhere(made):
         assert "(modelled)" in hardware.projection_sentence(made, made.models[0], each)
 
 
+def test_states_that_store_the_same_have_one_row_of_projections(made):
+    """A second state in masked storage has the same bounds as the first: its row says how many it is for."""
+    masked = next(cell for cell in made.cells if cell.variant.format.entry == "masked")
+    twin = masked.model_copy(update={"id": "twin"})
+    first = {row.entries[0].text for row in time_tables.projection(made).rows}
+    both = time_tables.projection(made.model_copy(update={"cells": (*made.cells, twin)}))
+
+    assert len(both.rows) == len(time_tables.projection(made).rows)
+    assert {row.entries[0].text for row in both.rows} - first == {"masked, 2 states"}
+
+
+def test_a_point_that_all_rows_share_is_said_once(made, change):
+    """In the caption; where rows differ, each has its own."""
+    table = time_tables.waterfall(made)
+    several = made.model_copy(
+        update={"cells": tuple(map(at_two_points, made.cells))},
+    )
+
+    assert table.caption.endswith("All at batch 1, prompt 128.".replace(" 1", "\u00a01").replace(" 128", "\u00a0128"))
+    assert {row.entries[1].below for row in table.rows} == {""}
+    assert {plain(row.entries[1].below) for row in time_tables.waterfall(several).rows} == {
+        "batch 1, prompt 128", "batch 8, prompt 128",
+    }  # fmt: skip
+
+
+def at_two_points(cell):
+    eight = [m.model_copy(update={"conditions": {**m.conditions, "batch": 8}}) for m in cell.metrics]
+    return cell.model_copy(update={"metrics": (*cell.metrics, *(m for m in eight if "phase" in m.conditions))})
+
+
+def test_variants_whose_bytes_allow_no_gain_share_a_sentence(made):
+    """CSR at 90 % might gain; masked and CSR at 50 %, as large as dense, cannot."""
+    *each, rest = map(plain, time.waterfall_items(made))
+
+    assert [text.partition(":")[0] for text in each] == [
+        "Magnitude 90 %, CSR, prefill", "Magnitude 90 %, CSR, decoding",
+    ]  # fmt: skip
+    assert rest.startswith("The bytes of magnitude 50 %, masked and magnitude 50 %, CSR allow no gain")
+
+
 def test_what_does_not_fit_is_said_in_the_table(made, change):
     none = change(made, cell=everywhere, metric="sequences_fit", value=0)
     place = [each.title for each in time_tables.projection(none).columns].index("Fit")

@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from sparsity_report.errors import UsageError
 from sparsity_report.report import replicates
 from sparsity_report.report.build import build
+from sparsity_report.report.render import render
 from sparsity_report.results import store
 from sparsity_report.results.model import HistogramRecord, HistogramState, Results
 from sparsity_report.results.together import _LISTS, together
@@ -86,6 +88,27 @@ def test_the_report_says_where_each_study_comes_from(both: Results):
     assert "sparsity-report render a/results.json b/results.json --out together" in page
     assert page.count("The spec of ") == 2
     assert {"monday/tiny-opt", "friday/tiny-opt"} <= set(re.findall(r"\w+/tiny-opt", str(build(both).glance)))
+
+
+def test_each_spec_is_a_file_of_its_own(both: Results, course: Results, tmp_path: Path):
+    """One after the other they are no spec; beside the report and in its page each is, and a study runs from it."""
+    written = list(render(both, tmp_path, ("html",)))
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    for name in ("monday", "friday"):
+        assert tmp_path / "specs" / f"{name}.toml" in written
+        assert (tmp_path / "specs" / f"{name}.toml").read_text(encoding="utf-8") == course.spec.text
+        assert f"<code>specs/{name}.toml</code>" in page
+        assert f'data-plain="monday-friday-{name}.toml"' in page or f'download="monday-friday-{name}.toml"' in page
+    assert not (tmp_path / "spec.toml").exists()
+
+
+def test_a_study_s_name_leads_to_no_other_folder(both: Results):
+    stray = both.model_dump()
+    stray["parts"][0]["name"] = "../monday"
+
+    with pytest.raises(ValidationError, match="pattern"):
+        Results.model_validate(stray)
 
 
 def test_an_author_s_text_is_left_out_and_said(course: Results):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ...results.model import ByteCurve, ModelRecord, Results
 
 LINES = ("-", "--", ":", "-.")
+EARLY = 12
+"""Per cent: a curve that crosses dense before has its name there, since it starts there, too."""
 HEIGHT_MM = 62.0
 
 
@@ -59,19 +61,23 @@ def _lines(axes: Axes, curves: list[ByteCurve], dense: float) -> None:
             axes.annotate(words, (x[0], ratio[0]), (-7, -2), textcoords="offset points", ha="right", va="top")
             continue
         axes.plot(x, ratio, LINES[drawn[curve.format.entry] % len(LINES)], color=look.colour)
-        axes.annotate(curve.label, (x[0], ratio[0]), (12, 0), textcoords="offset points", va="bottom")
         drawn[curve.format.entry] += 1
-        if curve.break_even is not None and x[0] <= 100 * curve.break_even <= x[-1]:
-            even = 100 * curve.break_even
+        crossed = curve.break_even is not None and x[0] <= 100 * curve.break_even <= x[-1]
+        early = crossed and 100 * (curve.break_even or 0) < EARLY
+        if not early:
+            axes.annotate(curve.label, (x[0], ratio[0]), (12, 0), textcoords="offset points", va="bottom")
+        if crossed:
+            even = 100 * (curve.break_even or 0)
             axes.plot([even], [1], "|", color=style.INK, ms=9)
-            axes.annotate(percent(curve.break_even), (even, 1), (2, 4), textcoords="offset points")
+            words = f"{curve.label}, " * early + percent(curve.break_even or 0)
+            axes.annotate(words, (even, 1), (2, 4), textcoords="offset points")
 
 
 def _panel(axes: Axes, results: Results, model: ModelRecord) -> None:
     dense = _dense_bytes(results, model) or 1.0
     curves, points = _curves(model), _points(results, model, dense)
     axes.axhline(1, color=style.INK, lw=0.9, ls=(0, (4, 2)))
-    axes.annotate("dense = masked", (0, 1), (3, -3), textcoords="offset points", va="top")
+    axes.annotate("dense = masked", (100, 1), (-3, 3), textcoords="offset points", ha="right")
     _lines(axes, curves, dense)
     looks = style.marks((form for _, form, *_ in points), style.FORMATS)
     for _, form, sparsity, ratio in points:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import facts, style
+from ..economy import remembered
 from ..numbers import NBSP, count, percent
 from ..replicates import PooledMeasurement, without_seeds
 
@@ -89,6 +90,18 @@ ALWAYS = ("allocation", "permute")
 """Aspects that are named wherever they are not the usual ones; others only where a method has several."""
 
 
+@remembered
+def _told_apart(results: Results) -> frozenset[tuple[str, str, str]]:
+    """(entry, pattern, aspect) that take several values in the study."""
+    seen: dict[tuple[str, str, str], set[str]] = {}
+    paths = [*(cell.variant.stages for cell in results.cells), *(node.stages for node in results.nodes)]
+    for stage in (stage for stages in paths for stage in stages if stage.op == "prune"):
+        for aspect, word in _aspects(stage).items():
+            key = (stage.entry, str(stage.params.get("pattern", "unstructured")), aspect)
+            seen.setdefault(key, set()).add(word)
+    return frozenset(key for key, words in seen.items() if len(words) > 1)
+
+
 @dataclass(frozen=True)
 class Names:
     """
@@ -104,13 +117,7 @@ class Names:
 
     @classmethod
     def of(cls, results: Results) -> Names:
-        seen: dict[tuple[str, str, str], set[str]] = {}
-        paths = [*(cell.variant.stages for cell in results.cells), *(node.stages for node in results.nodes)]
-        for stage in (stage for stages in paths for stage in stages if stage.op == "prune"):
-            for aspect, word in _aspects(stage).items():
-                key = (stage.entry, str(stage.params.get("pattern", "unstructured")), aspect)
-                seen.setdefault(key, set()).add(word)
-        return cls(frozenset(key for key, words in seen.items() if len(words) > 1))
+        return cls(_told_apart(results))
 
     def _stage(self, stage: StageRecord, swept: bool, patterned: bool) -> str:
         """A stage in words; `swept` leaves out the sparsity, which is what varies along a series."""

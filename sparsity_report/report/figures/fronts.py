@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...results.model import ModelRecord
     from .cells import Names
 
-HEIGHT_MM = 72.0
+HEIGHT_MM = 54.0
 HIGHEST = 20
 """Times dense: worse points are left out, and the caption says so."""
 

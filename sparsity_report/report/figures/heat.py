@@ -12,7 +12,7 @@ from ..numbers import percent
 from .cells import Names, labelled, pattern_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap, Normalize
@@ -143,7 +143,7 @@ def cividis() -> Colormap:
 
 
 def _tiles(axes: Axes, sheet: Sheet, each: Map, colours: Colours) -> None:
-    grid = sheet.layout.grid(each.values)
+    grid, tints = sheet.layout.grid(each.values), _hex(colours, each.values)
     blocks, names = sheet.layout.blocks, sheet.layout.names
     same: dict[str, list[tuple[int, int]]] = {}
     for row, name in enumerate(names):
@@ -152,15 +152,23 @@ def _tiles(axes: Axes, sheet: Sheet, each: Map, colours: Colours) -> None:
             if value is None:
                 axes.plot([column, column + 1], [row, row + 1], color=style.MUTED, lw=0.5)
                 continue
-            colour = _hex(colours, value)
+            colour = tints[value]
             same.setdefault(colour, []).append((column, row))
             if sheet.numbered:
                 axes.text(
                     column + 0.5, row + 0.54, colours.words(value), ha="center", va="center", fontsize=6.8,
                     color=style.ink_on(colour),
-                )  # fmt: skip
+                ).set_in_layout(False)  # fmt: skip
     for colour, places in same.items():
-        _fill(axes, places, colour)
+        fill(axes, places, facecolor=colour, edgecolor="white", lw=0.5)
+    axes.set_title(each.name, fontsize=8.2)
+    axes.tick_params(length=0, labelsize=7.2)
+    axes.spines[:].set_visible(False)
+
+
+def _scale(axes: Axes, sheet: Sheet) -> None:
+    """Names of blocks and matrices; axes that are shared take them from the first."""
+    blocks, names = sheet.layout.blocks, sheet.layout.names
     step = -(-len(blocks) // max(int(10 * 3 / sheet.across), 1))
     axes.set_xticks(
         [place + 0.5 for place in range(0, len(blocks), step)],
@@ -168,26 +176,25 @@ def _tiles(axes: Axes, sheet: Sheet, each: Map, colours: Colours) -> None:
     )
     axes.set_yticks([place + 0.5 for place in range(len(names))], names)
     axes.set(xlim=(0, len(blocks)), ylim=(len(names), 0))
-    axes.set_title(each.name, fontsize=8.2)
-    axes.tick_params(length=0, labelsize=7.2)
-    axes.spines[:].set_visible(False)
 
 
-def _fill(axes: Axes, places: list[tuple[int, int]], colour: str) -> None:
-    """Tiles of one colour as one outline: a fifth of the bytes of a mesh."""
+def fill(axes: Axes, places: list[tuple[int, int]], **look: Any) -> None:
+    """Tiles (column, row) of one look as one outline: a fifth of the bytes of a mesh."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
     corners = [(x + dx, y + dy) for x, y in places for dx, dy in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))]
     codes = [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY] * len(places)
-    axes.add_patch(PathPatch(Path(corners, codes), facecolor=colour, edgecolor="white", lw=0.5))
+    axes.add_artist(PathPatch(Path(corners, codes), **look))
 
 
-def _hex(colours: Colours, value: float) -> str:
-    """The colour of a value; what is below the scale (an error of 0 has no logarithm) has that of its lower end."""
+def _hex(colours: Colours, values: Iterable[float | None]) -> dict[float, str]:
+    """The colours of values; what is below the scale (an error of 0 has no logarithm) has that of its lower end."""
     from matplotlib.colors import to_hex
 
-    return to_hex(colours.tint(colours.scale(max(value, float(colours.scale.vmin or 0)))))
+    known = sorted({value for value in values if value is not None})
+    tints = colours.tint(colours.scale([max(value, float(colours.scale.vmin or 0)) for value in known]))
+    return {value: to_hex(tint) for value, tint in zip(known, tints, strict=True)}
 
 
 def _paint_sheet(part: Figure | SubFigure, sheet: Sheet, colours: Colours) -> None:
@@ -196,6 +203,7 @@ def _paint_sheet(part: Figure | SubFigure, sheet: Sheet, colours: Colours) -> No
     grid = part.subplots(sheet.down, sheet.across, squeeze=False, sharex=True, sharey=True)
     for axes, each in zip(grid.flat, sheet.shown, strict=False):
         _tiles(axes, sheet, each, colours)
+    _scale(grid.flat[0], sheet)
     for axes in list(grid.flat)[len(sheet.shown) :]:
         axes.set_axis_off()
     part.supxlabel("Decoder block", fontsize=8.5)

@@ -83,7 +83,7 @@ def _panel(axes: Axes, timings: list[Timing], phase: str) -> None:
             each.ratio, place, xerr=[[each.ratio - each.low], [each.high - each.ratio]], marker=look.marker, ms=5.5,
             color=look.colour, mec=style.INK, mew=0.7, ecolor=style.INK, mfc=look.colour if each.differs else "white",
         )  # fmt: skip
-        words = times(each.ratio) + ("" if each.median is None else f"  ({seconds(each.median)})")
+        words = times(each.ratio) + ("" if each.median is None else f" ({seconds(each.median)})")
         axes.annotate(words, (max(each.high, 1 + each.floor), place), (5, 0), textcoords="offset points", va="center")
     axes.axvline(1, color=style.INK, lw=0.8, ls=(0, (4, 2)))
     axes.set(xlim=(0, 1.55 * max((each.high for each in shown), default=1)), ylim=(len(lines) - 0.4, -0.6))

@@ -23,10 +23,16 @@ MOST_NAMED, MOST_LINED = 6, 7
 MOST_TOLD = 15
 """Pairs that the alternative text names one by one."""
 TILE_MM, LEAST_MM, HEAD_MM, PAGE_MM = 5.2, 24.0, 14.0, 200.0
+SINGLE_MM = 18.0
+"""Height of the lines of a single pair, which has no matrix."""
+
+
+def _single(group: Group) -> bool:
+    return len(group.pairs) == 1 and _lined(group)
 
 
 def _height(group: Group) -> float:
-    return max(TILE_MM * (len(group.names) - 1), LEAST_MM) + HEAD_MM
+    return (SINGLE_MM if _single(group) else max(TILE_MM * (len(group.names) - 1), LEAST_MM)) + HEAD_MM
 
 
 def _lined(group: Group) -> bool:
@@ -57,13 +63,17 @@ def _matrix(axes: Axes, group: Group) -> None:
         axes.text(
             column + 0.5, row + 0.52, number(pair.total, 2), ha="center", va="center", fontsize=7.6,
             color=style.ink_on(colour),
-        )  # fmt: skip
+        ).set_in_layout(False)  # fmt: skip
     axes.set(xlim=(0, len(across)), ylim=(len(down), 0))
     axes.set_xticks([place + 0.5 for place in range(len(across))], across, rotation=30, ha="right")
     axes.set_yticks([place + 0.5 for place in range(len(down))], down)
     axes.tick_params(length=0, labelsize=7.6, pad=1)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{group.place}: Jaccard index, chance {_chance(group)}", loc="left", x=-0.02)
+
+
+def _heading(group: Group) -> str:
+    total = f" {number(group.pairs[0].total, 2)}" if _single(group) else ""
+    return f"{group.place}: Jaccard index{total}, chance {_chance(group)}"
 
 
 def _chance(group: Group) -> str:
@@ -108,13 +118,12 @@ def _paint(figure: Figure, found: list[Group]) -> None:
     several = len({group.model.id for group in found}) > 1
     parts = figure.subfigures(len(found), 1, squeeze=False, height_ratios=list(map(_height, found)))[:, 0]
     for part, group in zip(parts, found, strict=True):
-        lined = _lined(group)
-        left, *right = part.subplots(1, 1 + lined, squeeze=False, width_ratios=(1, 0.9)[: 1 + lined])[0]
-        _matrix(left, group)
-        if several:
-            left.set_title(f"{labelled(group.model)}, {left.get_title('left')}", loc="left", x=-0.02)
-        for axes in right:
-            _lines(axes, group)
+        shown = [_lines] if _single(group) else [_matrix, _lines] if _lined(group) else [_matrix]
+        every = part.subplots(1, len(shown), squeeze=False, width_ratios=(1, 0.9)[: len(shown)])[0]
+        for axes, draw_on in zip(every, shown, strict=True):
+            draw_on(axes, group)
+        model = f"{labelled(group.model)}, " * several
+        every[0].set_title(f"{model}{_heading(group)}", loc="left", x=-0.02)
 
 
 def _sentence(group: Group) -> str:
@@ -142,12 +151,13 @@ def draw(results: Results) -> Drawing | None:
     grey = " Grey lines are the other pairs." * any(
         len(_named(group)) < len(group.pairs) and _lined(group) for group in found
     )
-    right = f" Right: the same by decoder block; dashed is chance.{grey}" * lines
+    where = "By" if all(map(_single, found)) else "Right: the same by"
+    right = f" {where} decoder block; dashed is chance.{grey}" * lines
     return Drawing(
         id="mask_overlap",
         title="Overlap of the removed weights",
         svg=style.render("mask_overlap", sum(map(_height, found)), lambda figure: _paint(figure, found)),
-        alt="Matrices of Jaccard indices of pairs of methods. " + " ".join(map(_sentence, found)),
+        alt="Jaccard indices of pairs of methods. " + " ".join(map(_sentence, found)),
         caption="Weights that both states remove over weights that either removes (Jaccard index; counted, exact; a "
         f"fraction of 1) over all targeted matrices, for states of equal pattern and requested sparsity.{right} "
         "Chance is what two independent random masks of these sparsities would share. "

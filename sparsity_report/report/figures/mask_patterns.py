@@ -9,6 +9,7 @@ from .. import style
 from ..drawing import Drawing, csv_text
 from ..numbers import NBSP
 from .cells import labelled
+from .heat import fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 PANEL_MM, TITLE_MM = 46.0, 9.0
 """Width of a panel, and the height of what stands above it."""
 TILE = 4
+SHADES = 20
+"""Of kept weights, by size: squares of one shade are one outline."""
 Place = tuple[int, int]
 Weights = tuple[tuple[float, ...], ...]
 
@@ -75,14 +78,12 @@ def kept_norm(weights: Weights, kept: set[Place]) -> float:
 
 def _panel(axes: Axes, weights: Weights, kept: set[Place], title: str) -> None:
     """A dark square is a kept weight, darker where it is larger; a pruned one is crossed out."""
-    from matplotlib.patches import Rectangle
-
     largest = max(abs(each) for line in weights for each in line) or 1.0
-    for row, line in enumerate(weights):
-        for col, each in enumerate(line):
-            if (row, col) in kept:
-                alpha = 0.25 + 0.75 * abs(each) / largest
-                axes.add_patch(Rectangle((col, row), 1, 1, facecolor=(*_rgb(style.BLUE), alpha), lw=0))
+    shades: dict[int, list[tuple[int, int]]] = {}
+    for row, col in sorted(kept):
+        shades.setdefault(round(SHADES * abs(weights[row][col]) / largest), []).append((col, row))
+    for shade, places in shades.items():
+        fill(axes, places, facecolor=(*_rgb(style.BLUE), 0.25 + 0.75 * shade / SHADES), lw=0)
     axes.hlines(range(len(weights) + 1), 0, len(weights[0]), color=style.GRID, lw=0.4)
     axes.vlines(range(len(weights[0]) + 1), 0, len(weights), color=style.GRID, lw=0.4)
     lost = [(col + 0.5, row + 0.5) for row in range(len(weights)) for col in range(len(weights[0]))

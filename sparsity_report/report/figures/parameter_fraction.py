@@ -25,7 +25,7 @@ def _targeted(model: ModelRecord) -> set[str]:
 def _words(group: GroupRecord, model: ModelRecord) -> str:
     if group.tied_to:
         return f"tied to {group_name(group.tied_to)}: counted there"
-    return f"{percent(group.parameters / model.parameters)}  ({count(group.parameters)})"
+    return f"{percent(group.parameters / model.parameters)} ({count(group.parameters)})"
 
 
 def _bars(axes: Axes, model: ModelRecord) -> None:

@@ -34,9 +34,21 @@ Facet = tuple[str, list[Stack]]
 """A title (the model) and its bars."""
 
 
+def rows_of(facets: list[Facet]) -> list[list[Facet]]:
+    """Two neighbours that have the same bars, by name, stand in one row, whose names are written once."""
+    rows: list[list[Facet]] = []
+    for facet in facets:
+        before = rows[-1] if rows else []
+        if len(before) == 1 and [each.name for each in before[0][1]] == [each.name for each in facet[1]]:
+            before.append(facet)
+        else:
+            rows.append([facet])
+    return rows
+
+
 def stack_height(facets: list[Facet]) -> float:
     """Millimetres."""
-    return sum(4.8 * len(stacks) + 14 for _, stacks in facets) + 4
+    return sum(4.8 * len(row[0][1]) + 14 for row in rows_of(facets)) + 4
 
 
 @dataclass(frozen=True)
@@ -50,18 +62,21 @@ class Scale:
 def paint_stacks(
     figure: Figure, facets: list[Facet], known: Mapping[str, style.Mark], words: Callable[[str], str], scale: Scale
 ) -> None:
-    """One row of axes per model. `known` gives the order and looks of the parts, `words` their names."""
+    """Facets in their rows. `known` gives the order and looks of the parts, `words` their names."""
     from matplotlib.patches import Patch
 
     used = {part for _, stacks in facets for stack in stacks for part in stack.parts}
     order = [part for part in known if part in used] + sorted(used - known.keys())
     looks = style.marks(order, known)
-    heights = [len(stacks) + 3 for _, stacks in facets]
-    parts = style.bands(figure, [title for title, _ in facets], heights)
-    for band, (_, stacks) in zip(parts, facets, strict=True):
-        axes = band.subplots()
-        _bars(axes, stacks, order, looks, scale.divisor)
-        axes.set_xlabel(scale.label)
+    rows = rows_of(facets)
+    alone = all(len(row) == 1 for row in rows)
+    titles = [row[0][0] if alone else "" for row in rows]
+    for band, row in zip(style.bands(figure, titles, [len(row[0][1]) + 3 for row in rows]), rows, strict=True):
+        for axes, (title, stacks) in zip(band.subplots(1, len(row), squeeze=False, sharey=True)[0], row, strict=True):
+            _bars(axes, stacks, order, looks, scale.divisor)
+            axes.set_xlabel(scale.label)
+            if not alone:
+                axes.set_title(title, fontweight="bold")
     handles = [
         Patch(facecolor=looks[part].colour, hatch=looks[part].hatch, edgecolor=style.INK, label=words(part))
         for part in order
@@ -78,7 +93,7 @@ def _bars(axes: Axes, stacks: list[Stack], order: list[str], looks: Mapping[str,
                 look = looks[part]
                 axes.barh(place, width, 0.7, left=left, color=look.colour, hatch=look.hatch, edgecolor=style.INK)
             left += width
-        note = stack.total if stack.ratio is None else f"{stack.total}  ({times(stack.ratio)})"
+        note = stack.total if stack.ratio is None else f"{stack.total} ({times(stack.ratio)})"
         axes.annotate(note, (left, place), (4, 0), textcoords="offset points", va="center")
     longest = max(sum(stack.parts.values()) for stack in stacks) / divisor
     axes.set(xlim=(0, 1.22 * longest), ylim=(len(stacks) - 0.4, -0.6))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...results.model import CellRecord, ModelRecord, Results
     from ..steps import Waterfall
 
-HEIGHT_MM = 62.0
+HEIGHT_MM = 52.0
 TICKS = {
     "bytes_gain": "bytes\nallow",
     "product_gain": "product\nalone",

@@ -84,12 +84,14 @@ def lead_sentences(results: Results) -> tuple[str, ...]:
             "The first command runs the study again and skips what is finished; the second rebuilds this report from "
             "its numbers, without PyTorch.",
         )
+    files = names.listing([code(f"specs/{name}") for name in results.spec_files])
     several = [f"{plain(each.name)} (“{plain(each.study.title)}”)" for each in results.parts]
     return (
         f"This report is of {numbers.count(len(several))} studies that were run apart: {names.listing(several)}.",
         "Every model, cell and state has the name of its study before its own; none is pooled with those of another "
         "study. The commands run the studies again, each where it was run; the last one rebuilds this report from "
-        "their numbers, without PyTorch.",
+        "their numbers, without PyTorch. "
+        f"The specs are files of their own, beside this report and inside of it: {files}.",
     )
 
 

@@ -106,15 +106,32 @@ def waterfall_sentence(results: Results, found: Waterfall) -> str:
     return names.sentence(names.on(results, model), f"{lead}{chain}.{after}")
 
 
-def waterfall_items(results: Results) -> list[str]:
-    """A sentence for each variant that the figure shows, in each phase at its first point."""
-    items = []
+def waterfalls_shown(results: Results) -> list[Waterfall]:
+    """The steps of each variant that the figure shows, in each phase at its first point."""
+    found = []
     for model in results.models:
         cells = [c for c in facts.cells_of(results, model) if any(steps.waterfalls(results, c))]
         for cell in choose(cells):
             every = list(steps.waterfalls(results, cell))
-            for phase in dict.fromkeys(each.phase for each in every):
-                items.append(waterfall_sentence(results, next(each for each in every if each.phase == phase)))
+            phases = dict.fromkeys(each.phase for each in every)
+            found += [next(each for each in every if each.phase == phase) for phase in phases]
+    return found
+
+
+def may_gain(found: Waterfall) -> bool:
+    """Whether the bytes of a variant's weights let it gain anything."""
+    allowed = found.steps.get("bytes_gain")
+    return allowed is not None and (allowed.value or 0) > 1 + steps.NOTICEABLE
+
+
+def waterfall_items(results: Results) -> list[str]:
+    """A sentence for each variant whose bytes allow a gain, and one for all others."""
+    every = waterfalls_shown(results)
+    items = [waterfall_sentence(results, each) for each in every if may_gain(each)]
+    others = list(dict.fromkeys(names.variant(results, each.cell) for each in every if not may_gain(each)))
+    if others:
+        lead = "The bytes of " + names.listing(others)
+        items.append(f"{lead} allow no gain worth naming{see('tab:waterfall')}.")
     return items
 
 

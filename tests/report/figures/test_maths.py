@@ -2,13 +2,61 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
 from sparsity_report import registry
 from sparsity_report.report import maths
+
+PACKAGE = Path(maths.__file__).parents[1]
+KEPT = PACKAGE / "report" / "formulas.json"
+INLINE = re.compile(r'\bformula\(\s*r?"([^"]+)"')
+KINDS = ("methods", "formats", "metrics", "allocation", "quantizers")
+
+
+def in_use() -> set[str]:
+    """The TeX of every entry's equation, of the catalogue, and of formulas in sentences."""
+    entries = {registry.get(kind, name).INFO.equation for kind in KINDS for name in registry.names(kind)}
+    sentences = {
+        tex for file in (PACKAGE / "report").rglob("*.py") for tex in INLINE.findall(file.read_text(encoding="utf-8"))
+    }
+    return (entries | sentences | {each.tex for each in maths.EQUATIONS.values()}) - {""}
+
+
+def numbers(outline: str) -> list[int]:
+    return [int(each) for each in re.findall(r"-?\d+", outline)]
+
+
+def outline_of(formula: maths.Formula) -> str:
+    return formula.svg.split(' d="')[1].split('"')[0]
+
+
+def test_formulas_in_use_are_kept_as_they_are_drawn(request):
+    """Exactly those; FreeType may round an outline elsewhere by a few of its steps, of a twentieth of a point."""
+    made = {tex: maths.drawn(tex, "") for tex in sorted(in_use())}
+    if request.config.getoption("--update-golden"):
+        shapes = {tex: (it.width_pt, it.height_pt, it.depth_pt, outline_of(it)) for tex, it in made.items()}
+        lines = ",\n".join(f"{json.dumps(tex)}: {json.dumps(shape)}" for tex, shape in shapes.items())
+        KEPT.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+        maths.known.cache_clear()
+
+    assert made.keys() == maths.known().keys()
+    for tex, formula in made.items():
+        width, height, depth, outline = maths.known()[tex]
+        assert (formula.width_pt, formula.height_pt, formula.depth_pt) == pytest.approx((width, height, depth), abs=0.2)
+        assert re.findall("[mlqcz]", outline_of(formula)) == re.findall("[mlqcz]", outline), tex
+        assert numbers(outline_of(formula)) == pytest.approx(numbers(outline), abs=4), tex
+
+
+def test_what_is_kept_is_not_drawn(monkeypatch):
+    monkeypatch.setattr(maths, "drawn", None)
+    maths.inline.cache_clear()
+
+    assert maths.inline(maths.EQUATIONS["jaccard"].tex, "spoken").spoken == "spoken"
 
 
 @pytest.mark.parametrize("name", maths.EQUATIONS)

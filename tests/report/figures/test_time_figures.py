@@ -8,6 +8,7 @@ import io
 import pytest
 
 from sparsity_report.report.figures import draw_all, roofline, time_shares, waterfall
+from sparsity_report.report.figures.stacks import Stack, rows_of, stack_height
 
 FIGURES = ("time_shares", "waterfall", "roofline")
 
@@ -73,3 +74,10 @@ def test_a_machine_without_a_peak_or_caches_is_drawn(projected):
     bare = projected.model_copy(update={"machines": (here,)})
 
     assert {row["bound_by"] for row in rows(roofline.draw(bare))} == {"memory, peak not known"}
+
+
+def test_facets_of_the_same_bars_stand_beside_each_other():
+    first, other = [Stack("a", {"x": 1.0}, "1")], [Stack("b", {"x": 1.0}, "1")]
+
+    assert [len(row) for row in rows_of([("1", first), ("2", first), ("3", first), ("4", other)])] == [2, 1, 1]
+    assert stack_height([("1", first), ("2", first)]) == stack_height([("1", first)])
