@@ -14,7 +14,7 @@ from ..contracts import ModelRequest
 from ..models import arithmetic, loading
 from ..planning import plan_cells, plan_key
 from ..resources import spec_file
-from ..results.store import read_json
+from ..results.sealed import read_entry
 from ..spec.load import load_spec
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def state_of(folder: Path, spec: Spec, cell: Cell) -> str:
 
     What only a run knows (the model's revision, the text, the machine of a timing) may still make it run again.
     """
-    kept = read_json(folder / "cells" / f"{cell.id}.json")
+    kept = read_entry(folder / "cells" / f"{cell.id}.json")
     try:
         if kept["plan"] != plan_key(spec, cell):
             return "to run"

@@ -14,8 +14,9 @@ from .. import registry
 from ..contracts import FormatChoice, pattern_of
 from ..models.blocks import device_of, head_path
 from ..planning import digest, parent_of
+from ..results import sealed
 from ..results.model import Measurement, Record
-from ..results.store import read_json, write_json
+from ..results.sealed import read_entry, write_entry
 from . import artifacts
 from .behaviour import Behaviour, check_head, closing_pass, forward_hidden
 from .events import NodeStarted
@@ -134,7 +135,7 @@ def share_passes(
     alike: dict[str, list[Node]] = {}
     for node in nodes:
         kept = artifacts.path(folder, mask_key(prepared, node), "state")
-        if len(node.stages) == 1 and shares(node.stages[0]) and not kept.exists():
+        if len(node.stages) == 1 and shares(node.stages[0]) and not sealed.is_sound(kept):
             alike.setdefault(digest(node.stages[0].params["calibration"]), []).append(node)
     weights = [matrix.shape.numel for matrix in prepared.dense.targets]
     itemsize = next(prepared.dense.model.parameters()).element_size()
@@ -196,7 +197,7 @@ def node_file(folder: Path, key: str) -> Path:
 
 def cached(folder: Path, key: str) -> NodeResult | None:
     """A node's behaviour from an earlier run."""
-    kept = read_json(node_file(folder, key))
+    kept = read_entry(node_file(folder, key))
     try:
         measurements = tuple(Measurement.model_validate(each) for each in kept["measurements"])
         if kept["key"] != key:
@@ -228,7 +229,7 @@ def measure_all(
         key = behaviour_key(spec, prepared, node, text)
         kept = {"key": key, "seconds": found.seconds, "windows": found.windows}
         records = [each.model_dump(mode="json") for each in found.measurements]
-        write_json(node_file(folder, key), kept | {"measurements": records})
+        write_entry(node_file(folder, key), kept | {"measurements": records})
     return results
 
 

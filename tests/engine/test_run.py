@@ -203,14 +203,25 @@ def test_hidden_states_wait_on_the_disk(study, tmp_path, monkeypatch):
     assert not list((tmp_path / "run" / "artifacts").glob("*.hidden.*"))
 
 
-def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path):
-    first, _ = study(tmp_path / "run")
-    for file in [*(tmp_path / "run").glob("cells/*"), *(tmp_path / "run").glob("artifacts/*.masks.*")]:
-        file.write_bytes(file.read_bytes()[:20])
+KINDS_OF_ENTRIES = ("cells/*.json", "nodes/*.json", "artifacts/*.state.safetensors", "detail/*.json.gz")
 
-    second, _ = study(tmp_path / "run")
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path, damage):
+    """Cut short, or with one digit or bit changed so that it can still be read: its hash tells."""
+    first, _ = study(tmp_path / "run")
+    files = [file for kind in KINDS_OF_ENTRIES for file in (tmp_path / "run").glob(kind)]
+    assert len({file.parent.name for file in files}) == len(KINDS_OF_ENTRIES)
+    for file in files:
+        whole = file.read_bytes()
+        place = next((at for at in range(len(whole) - 9, 0, -1) if whole[at : at + 1].isdigit()), 0)
+        changed = bytes([whole[place] ^ 1])
+        file.write_bytes(whole[:20] if damage == "cut" else whole[:place] + changed + whole[place + 1 :])
+
+    second, events = study(tmp_path / "run")
 
     assert numbers(first) == numbers(second)
+    assert sum(type(event).__name__ == "CellFinished" for event in events) == 5
 
 
 def test_a_full_disk_ends_the_run_with_a_remedy_and_loses_nothing(study, tmp_path, monkeypatch):
