@@ -425,7 +425,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         notify(Message(alert.text, alert.level))
     gathered = Gathered()
     reset_peak()
-    with stopwatch(spec, folder, machine.wait_policy, quick=options.quick) as timer:
+    with stopwatch(spec, folder, machine, quick=options.quick, again=options.force) as timer:
         run = Run(loaded, folder, options, chosen, notify, machine, timer)
         for model in spec.model:
             run_model(run, model, [cell for cell in cells if cell.node.model == model.name], gathered)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from sparsity_report import registry
-from sparsity_report.engine import leaves, nodes
+from sparsity_report.engine import leaves, nodes, stopwatch
 from sparsity_report.engine.run import Options, run_study
 from sparsity_report.engine.state import ModelState
 from sparsity_report.errors import EnvironmentProblem, SpecError, UsageError
@@ -95,6 +95,46 @@ def test_a_changed_format_runs_only_its_own_cell(study, tmp_path):
 
     assert names.count("CellFinished") == 1
     assert names.count("NodeStarted") == 0
+
+
+TIMED = 'metrics.latency={ batch = [1], prompt = [8], decode = 2, runs = 3, seconds = 0, process = "shared" }'
+USED = ("storage", "perplexity", "latency", "profile")
+
+
+def use(*names):
+    return f"metrics.use={json.dumps(names)}"
+
+
+def test_a_new_metric_neither_prunes_nor_times_again(study, tmp_path, monkeypatch):
+    """Down to the stage: only the metric's own forward runs; what the clock said before stands as it was."""
+    first, _ = study(tmp_path / "run", overrides=(TIMED, use(*USED)))
+    monkeypatch.setattr(nodes, "STAGES", {"prune": lambda *_: pytest.fail("pruned again")})
+    monkeypatch.setattr("sparsity_report.engine.leaves.profile_pair", lambda *_: pytest.fail("profiled again"))
+    monkeypatch.setattr("sparsity_report.engine.stopwatch.time_cell", lambda *_: pytest.fail("timed again"))
+
+    second, events = study(tmp_path / "run", overrides=(TIMED, use(*USED, "flips")))
+
+    def clocked(results):
+        return [each for cell in results.cells for each in cell.metrics if each.noise == "timing"]
+
+    assert sum(type(event).__name__ == "CellFinished" for event in events) == 5
+    assert clocked(first) == clocked(second) != []
+    assert numbers(first).items() < numbers(second).items()
+
+
+def test_force_and_another_machine_time_again(study, tmp_path, monkeypatch):
+    times = []
+    time_cell = stopwatch.time_cell
+    monkeypatch.setattr(stopwatch, "time_cell", lambda *a: (times.append(a), time_cell(*a))[1])
+    options = {"overrides": (TIMED, use("storage", "latency")), "only": ("dense*",)}
+    study(tmp_path / "run", **options)
+    study(tmp_path / "run", **options)
+    assert len(times) == 1
+    study(tmp_path / "run", force=True, **options)
+    assert len(times) == 2
+    monkeypatch.setenv("OMP_PROC_BIND", "false")  # one of what the fingerprint is made of
+    study(tmp_path / "run", **options)
+    assert len(times) == 3
 
 
 def test_a_failed_cell_is_a_row_with_its_reason_and_is_tried_again(study, tmp_path, monkeypatch):
