@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..planning import digest, plan_key
+from ..planning import digest, plan_facts, plan_key
 from ..results import sealed, store
 from ..results.model import CellRecord
 from .leaves import variant_record
@@ -54,6 +54,6 @@ def keep(run: Run, prepared: Prepared, cell: Cell, record: CellRecord) -> None:
     the cell's bulk data, which are written before ("" where there are none).
     """
     detail = store.sha256_of(store.detail_file(run.folder, cell.id))
-    kept = {"key": key_of(run, prepared, cell), "plan": plan_key(run.loaded.spec, cell), "detail": detail}
+    kept = {"key": key_of(run, prepared, cell), "plan": plan_facts(run.loaded.spec, cell), "detail": detail}
     entry = kept | {"cell": record.model_dump(mode="json", exclude_defaults=True)}
     sealed.write_entry(file_of(run.folder, cell), entry)

@@ -47,7 +47,12 @@ STAGES = {"prune": prune, "quantize": quantize}
 
 
 class Note(Record):
-    """How a pruned state came about; kept beside it. `requested` is by target, empty where targets compete."""
+    """
+    How a pruned state came about; kept beside it. `requested` is by target, empty where targets compete; `node` is its
+    key, by which a plan finds it.
+    """
+
+    node: str = ""
 
     requested: tuple[float, ...] = ()
     fallbacks: dict[str, int] = Field(default_factory=dict)
@@ -115,6 +120,7 @@ def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[
     before, known = state_of(spec, prepared, parent_of(spec, prepared.model, node), folder)
     made = STAGES[stage.op](before, stage, sight_of(spec, prepared, stage, folder))
     note = Note(
+        node=node.key,
         requested=made.requested or known.requested,
         fallbacks={
             what: known.fallbacks.get(what, 0) + made.fallbacks.get(what, 0)
@@ -148,12 +154,13 @@ def share_passes(
                 sight = sight_of(spec, prepared, part[0], folder)
                 for (node, _), made in zip(here, prune_side_by_side(prepared.dense, part, sight), strict=True):
                     if made is not None:
-                        keep_state(artifacts.path(folder, mask_key(prepared, node), "state"), made)
+                        keep_state(artifacts.path(folder, mask_key(prepared, node), "state"), node, made)
 
 
-def keep_state(file: Path, made: Pruned) -> None:
+def keep_state(file: Path, node: Node, made: Pruned) -> None:
     """A state that one stage has made, and how it came about."""
     note = Note(
+        node=node.key,
         requested=made.requested,
         fallbacks=made.fallbacks,
         seconds=made.seconds,

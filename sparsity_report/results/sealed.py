@@ -67,6 +67,17 @@ def _hash(file: Path) -> tuple[str, str]:
     return found, total.hexdigest()
 
 
+def metadata(file: Path) -> dict[str, str]:
+    """Of a safetensors file, without reading its tensors; empty where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            found: dict[str, str] = _read_header(stream.read(min(length, LONGEST_HEADER)))[1]["__metadata__"]
+    except (OSError, ValueError, KeyError):
+        return {}
+    return found
+
+
 def seal(file: Path) -> None:
     """Puts the hash of a safetensors file in the place of UNSEALED in its metadata. Raises OSError."""
     _, made = _hash(file)
