@@ -354,7 +354,7 @@ class Hardware(Table):
     """The device to measure on, and machines to model bounds for (`sparsity-report list hardware`)."""
 
     device: Literal["cpu", "cuda"] = "cpu"
-    threads: Positive | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     wait_policy: Literal["default", "passive", "active"] | None = None
     """
     How OpenMP's threads wait while cells are timed in fresh processes; not given, as OMP_WAIT_POLICY says. "default"

@@ -57,6 +57,11 @@ def refusal(tmp_path: Path, text: str) -> str:
         ('title = "A"', 'title = "A\\u001B[31m"', "control character U+001B"),
         ('title = "A"', '"ti\\u0007tle" = "A"', "the key 'ti\\x07tle' holds the control character U+0007"),
         ("bundled:tiny-opt", "./a\\u0000b", "control character"),
+        (
+            "[data]",
+            "[hardware]\nthreads = 100000\n[data]",
+            "must be at most 1024",
+        ),  # it would end in a segmentation fault
     ],
     ids=lambda each: each[:24],
 )
