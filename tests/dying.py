@@ -5,7 +5,8 @@ Runs a study in children that die: at the n-th fsync or rename, of a full disk t
 
 A job is a JSON line on stdin: {"folder": …} and, as wanted, "boundary" (counted from 0), "fault" ("kill" or "full"),
 "seconds" (until SIGKILL), "report" (whether to run the whole command). The answer is a line of JSON: the child's exit
-"code" (negative: the signal), the number of "boundaries" that it saw, and what was "unsynced" when it was renamed.
+"code" (negative: the signal), the seconds that it "took", how many "boundaries" it saw, and what was "unsynced" when it
+was renamed.
 
 The parent runs the study once, undisturbed and on one thread, into the folder `whole` beside the spec: whatever is
 imported when it is needed is there, and its children, which are forked, start at once.
@@ -93,12 +94,15 @@ def perform(spec: str, job: dict[str, Any]) -> dict[str, Any]:
             finally:
                 sys.stderr.flush()
                 os._exit(code)
-        if "seconds" in job:
-            time.sleep(job["seconds"])
-            os.kill(process, signal.SIGKILL)
-        _, status = os.waitpid(process, 0)
+        started = time.monotonic()
+        limit = started + job.get("seconds", 1e9)
+        while not (ended := os.waitpid(process, os.WNOHANG))[0]:
+            if time.monotonic() > limit:
+                os.kill(process, signal.SIGKILL)
+            time.sleep(0.01)
         found = json.loads(answer.read_text("utf-8")) if answer.exists() else {}
-    return found | {"code": os.waitstatus_to_exitcode(status)}
+        took = time.monotonic() - started
+    return found | {"code": os.waitstatus_to_exitcode(ended[1]), "took": took}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -44,10 +43,10 @@ generation = { prompts = 1, prompt = 8, tokens = 2 }
 outputs = ["html"]
 """
 LONGER = (
-    SPEC.replace('method = "wanda"', 'method = ["magnitude", "wanda", "ria", "sparsegpt"]')
+    SPEC.replace('method = "wanda"', 'method = ["wanda", "sparsegpt"]')
     .replace("sparsity = 0.5", "sparsity = [0.3, 0.6]")
     .replace('"generation"]', '"reconstruction", "flips", "ranks"]')
-    .replace("length = 16, windows = 2", "length = 128, windows = 8")
+    .replace("length = 16, windows = 2", "length = 128, windows = 6")
 )
 
 
@@ -102,10 +101,11 @@ def test_nothing_takes_its_name_before_it_is_on_the_disk(dying):
 
 def faults(dying: Dying, fault: str, places) -> int:
     """A run that meets the fault at each place, then the same command again. How many places."""
-    undisturbed = dying.run(f"before-{fault}")
+    undisturbed = dying.run("undisturbed")
     assert undisturbed["code"] == 0
     whole, tried = dying.results("whole"), 0
-    assert whole == dying.results(f"before-{fault}")
+    assert whole == dying.results("undisturbed")
+    shutil.rmtree(dying.folder / "undisturbed")
     for place in places(undisturbed["boundaries"]):
         name, tried = f"{fault}-at-{place}", tried + 1
         broken = dying.run(name, boundary=place, fault=fault)
@@ -131,33 +131,35 @@ def test_a_fault_at_every_fsync_and_rename(dying, fault):
     assert faults(dying, fault, range) > 50
 
 
-def kills(dying: Dying, count: int, in_a_row: int) -> tuple[int, float]:
-    """Kills at random instants, several in a row in one folder. How many hit a run, and the seconds of a whole one."""
-    instants, started = random.Random(0), time.monotonic()
-    assert dying.run("timed", report=True)["code"] == 0
-    seconds = time.monotonic() - started
-    whole, hits = dying.results("whole"), 0
-    for number in range(0, count, in_a_row):
+def kills(dying: Dying, wanted: int) -> float:
+    """
+    So many kills that hit a run, at random instants; what each folder ends with is compared.
+
+    The seconds of a whole run.
+    """
+    instants, hits = random.Random(0), 0
+    seconds = dying.run("timed", report=True)["took"]
+    whole = dying.results("whole")
+    for number in range(2 * wanted):
         name = f"killed-{number}"
-        for _ in range(min(in_a_row, count - number)):
-            hits += dying.run(name, report=True, seconds=instants.uniform(0, seconds))["code"] == -9
+        ended = dying.run(name, report=True, seconds=instants.uniform(0, seconds))
+        hits += ended["code"] == -9
+        seconds = seconds if ended["code"] else min(seconds, ended["took"])  # the first may have met a busy machine
         assert dying.run(name, report=True)["code"] == 0
         assert whole == dying.results(name), name
         assert (dying.folder / name / "report.html").stat().st_size > 50_000
-    return hits, seconds
+        shutil.rmtree(dying.folder / name)
+        if hits >= wanted:
+            return seconds
+    raise AssertionError(f"{hits} kills hit a run")
 
 
 @short
 def test_some_kills_at_random(dying):
-    hits, _ = kills(dying, count=4, in_a_row=2)
-
-    assert hits
+    assert kills(dying, 2) > 0
 
 
 @pytest.mark.slow
 @longer
 def test_thirty_kills_of_a_study_of_some_seconds(dying):
-    hits, seconds = kills(dying, count=30, in_a_row=3)
-
-    assert seconds > 3
-    assert hits >= 20
+    assert kills(dying, 30) > 3
