@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from .comparison import named, shown, verdict
+from .printable import text as clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..results.compare import Comparison, Difference
     from ..results.model import CheckRecord, Results
-
-FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML 1.0 document may contain, not even escaped."""
-
-
-def clean(text: str) -> str:
-    return FORBIDDEN.sub("\ufffd", text)
 
 
 def case(suite: Element, group: str, name: str) -> Element:
