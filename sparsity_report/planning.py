@@ -257,23 +257,49 @@ def plan_cells(spec: Spec) -> tuple[Cell, ...]:
     return tuple(unique.values())
 
 
-def plan_key(spec: Spec, cell: Cell) -> str:
-    """What the spec alone says about a cell's numbers; what only a run knows (revision, token ids) comes on top."""
-    versions = [(name, registry.get("metrics", name).INFO.result_version) for name in spec.metrics.use]
-    version = registry.get("formats", cell.format.entry).INFO.result_version
-    timing = spec.metrics.latency.model_dump(mode="json", exclude={"variants"}) if cell.timed else None
-    evaluation = [text.model_dump(mode="json") for text in spec.data.evaluation]
-    hardware = spec.hardware.model_dump(mode="json", include={"device"})
-    facts = [cell.node.key, asdict(cell.format), version, versions, evaluation, timing, hardware]
-    if spec.data.calibration is not None and {"reconstruction", "sensitivity"} & set(spec.metrics.use):
-        facts.append(first_calibration(spec.data.calibration))
+def plan_facts(spec: Spec, cell: Cell) -> dict[str, Any]:
+    """What the spec alone says about a cell's numbers, by what it is about, as plain data."""
+    calibration = spec.data.calibration
+    facts: dict[str, Any] = {
+        "state": cell.node.key,
+        "format": [asdict(cell.format), registry.get("formats", cell.format.entry).INFO.result_version],
+        "metrics": {name: registry.get("metrics", name).INFO.result_version for name in spec.metrics.use},
+        "evaluation": [text.model_dump(mode="json") for text in spec.data.evaluation],
+        "device": spec.hardware.device,
+    }
+    if cell.timed:
+        facts["timing"] = spec.metrics.latency.model_dump(mode="json", exclude={"variants"})
+    if calibration is not None and {"reconstruction", "sensitivity"} & set(spec.metrics.use):
+        facts["calibration"] = first_calibration(calibration)
     if "tasks" in spec.metrics.use:
-        facts.append(spec.metrics.tasks.model_dump(mode="json"))
+        facts["tasks"] = spec.metrics.tasks.model_dump(mode="json")
     if "generation" in spec.metrics.use:
-        facts.append(spec.metrics.generation.model_dump(mode="json"))
+        facts["generation"] = spec.metrics.generation.model_dump(mode="json")
     if cell.is_reference and "sensitivity" in spec.metrics.use:
-        facts.append(spec.metrics.sensitivity.model_dump(mode="json"))
-    return digest(facts)[:16]
+        facts["sensitivity"] = spec.metrics.sensitivity.model_dump(mode="json")
+    plain: dict[str, Any] = json.loads(json.dumps(facts, default=str))
+    return plain
+
+
+def plan_key(spec: Spec, cell: Cell) -> str:
+    """Hash of the plan's facts; what only a run knows (revision, token ids) comes on top."""
+    return digest(plan_facts(spec, cell))[:16]
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> tuple[str, ...]:
+    """What differs between two plans of one cell, in words."""
+    old, new = before.get("metrics", {}), now.get("metrics", {})
+    found = [
+        *(f"new metric {name}" for name in new if name not in old),
+        *(f"metric {name} is no longer wanted" for name in old if name not in new),
+        *(f"metric {name} has another version" for name in new if name in old and old[name] != new[name]),
+    ]
+    found += [
+        f"{name} {'changed' if name in before and name in now else 'is new' if name in now else 'is no longer wanted'}"
+        for name in {**before, **now}
+        if name != "metrics" and before.get(name) != now.get(name)
+    ]
+    return tuple(found)
 
 
 def nodes_of(cells: tuple[Cell, ...]) -> tuple[Node, ...]:

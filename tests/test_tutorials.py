@@ -2,7 +2,7 @@
 A tutorial is run as a reader would: its files are written, its commands typed in order, in one folder.
 
 `<!-- file: NAME -->` before a fence names the file that it is; `<!-- exits with N -->` before commands says how they
-end. Fences of commands are `sh`.
+end; `<!-- workflow: SYSTEM -->` before YAML says whose it is. Fences of commands are `sh`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def fences(tutorial: Path) -> list[Fence]:
     found = []
     for match in FENCE.finditer(tutorial.read_text(encoding="utf-8")):
         words, _, value = (match["mark"] or "").rpartition(" ")
-        assert words in ("", "file:", "exits with"), match["mark"]
+        assert words in ("", "file:", "exits with", "workflow:"), match["mark"]
         code = int(value) if words == "exits with" else 0
         found.append(Fence(match["language"], match["body"], value if words == "file:" else "", code))
     return found

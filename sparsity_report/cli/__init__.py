@@ -20,7 +20,7 @@ from .. import __version__
 from ..errors import BUG, INTERRUPTED, SparsityReportError, UsageError
 from ..registry import suggest
 
-VERBS = ("init", "validate", "schema", "plan", "run", "render", "check", "diff", "export", "list", "doctor")
+VERBS = ("init", "validate", "schema", "plan", "run", "render", "check", "diff", "export", "cache", "list", "doctor")
 
 EXIT_CODES = """\b
 Exit codes:

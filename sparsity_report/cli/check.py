@@ -12,7 +12,6 @@ import typer
 from ..errors import CANNOT_CHECK, CHECK_FAILED, OK, worst
 
 if TYPE_CHECKING:
-    from ..results.compare import Comparison
     from ..results.model import CheckRecord
 
 
@@ -25,14 +24,6 @@ def code_of(check: CheckRecord) -> int:
     return OK
 
 
-def regression_code(comparison: Comparison) -> int:
-    """6 when something got worse, was lost or changed; 7 when nothing could be compared. Timings are only shown."""
-    fails = any(each.verdict != "better" and each.noise != "timing" for each in comparison.changes)
-    if fails or comparison.only_old:
-        return CHECK_FAILED
-    return OK if comparison.compared else CANNOT_CHECK
-
-
 def line(check: CheckRecord) -> str:
     verdict = check.verdict.replace("_", " ")
     gate = " (gate)" if check.on_miss == "fail" else ""
@@ -43,6 +34,10 @@ def line(check: CheckRecord) -> str:
 def check(
     run: Annotated[Path, typer.Argument(help="A run folder, or a results.json.")],
     baseline: Annotated[Path | None, typer.Option(help="An earlier run that this one must not fall behind.")] = None,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Hold the timings against the baseline, too; on one machine only.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdicts there as JUnit XML.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print plain data.")] = False,
 ) -> None:
     """Print expected beside observed; exits with 6 on a failed gate, with 7 where a check could not be made."""
@@ -54,8 +49,12 @@ def check(
     codes = [code_of(each) for each in results.checks]
     comparison = compare(store.read(baseline), results) if baseline is not None else None
     if comparison is not None:
-        codes.append(regression_code(comparison))
+        codes.append(comparison.verdict(better_fails=False, timings=timings))
     code = worst(OK, *codes)
+    if junit is not None:
+        from ..report.junit import xml
+
+        store.write_bytes(junit, xml(results, comparison, timings=timings))
     edits = registration.alerts(results.registration) if results.registration is not None else ()
     if as_json:
         checks = [each.model_dump(mode="json") for each in results.checks]

@@ -9,54 +9,74 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import CANNOT_CHECK
+from ..errors import CANNOT_CHECK, UsageError
+from ..registry import suggest
 
 if TYPE_CHECKING:
     from ..results.compare import Comparison, Difference
 
 
-def shown(value: float | str | None) -> str:
-    return "–" if value is None else value if isinstance(value, str) else f"{value:.9g}"
-
-
 def line(each: Difference) -> str:
     """Cell, number, both values, verdict."""
-    conditions = ", ".join(f"{key}={value}" for key, value in each.conditions.items())
-    name = f"{each.metric}({conditions})" if conditions else each.metric
+    from ..report.comparison import named, shown, verdict
+
     why = f" ({each.why})" if each.why else ""
-    return f"{each.verdict.replace('_', ' '):<14} {each.cell}  {name}: {shown(each.old)} → {shown(each.new)}{why}"
+    return f"{verdict(each):<14} {each.cell}  {named(each)}: {shown(each.old)} → {shown(each.new)}{why}"
 
 
 def lines(comparison: Comparison, *, everything: bool) -> list[str]:
     """What changed (or everything), the cells of one side only, and how often each verdict fell."""
-    chosen = comparison.differences if everything else comparison.changes
-    counts: dict[str, int] = {}
-    for each in comparison.differences:
-        counts[each.verdict] = counts.get(each.verdict, 0) + 1
-    summary = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in sorted(counts.items()))
+    from ..report.comparison import chosen, counts
+
     return [
-        *map(line, chosen),
+        *(f"note           {text}" for text in comparison.circumstances),
+        *map(line, chosen(comparison, everything=everything)),
         *(f"only in OLD     {name}" for name in comparison.only_old),
         *(f"only in NEW     {name}" for name in comparison.only_new),
-        summary or "no cell is in both runs",
+        counts(comparison),
     ]
+
+
+def written(comparison: Comparison, code: int, wanted: str, *, everything: bool) -> str:
+    """The comparison in one of the formats. Raises UsageError."""
+    from ..report import comparison as pages
+
+    match wanted:
+        case "text":
+            return "\n".join(lines(comparison, everything=everything))
+        case "json":
+            return json.dumps(asdict(comparison) | {"exit_code": code}, indent=2, ensure_ascii=False)
+        case "markdown":
+            return pages.markdown(comparison, code, everything=everything).rstrip()
+        case "html":
+            return pages.html(comparison, code, everything=everything).rstrip()
+    raise UsageError(f"there is no format {wanted!r}", remedy=suggest(wanted, pages.FORMATS))
 
 
 def diff(
     old: Annotated[Path, typer.Argument(help="A run folder, or a results.json.")],
     new: Annotated[Path, typer.Argument(help="A run folder, or a results.json.")],
     everything: Annotated[bool, typer.Option("--all", help="Show what is the same, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print plain data.")] = False,
+    wanted: Annotated[str, typer.Option("--format", help="text, markdown, json or html.")] = "text",
+    as_json: Annotated[bool, typer.Option("--json", help="Print plain data: --format json.")] = False,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Let timings decide, too: 6 where slower, 7 between machines.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option(help="Write it there instead of printing it.")] = None,
 ) -> None:
     """Compare two runs: counted numbers exactly, others beyond their noise, timings on one machine only."""
     from ..results import store
     from ..results.compare import compare
 
     comparison = compare(store.read(old), store.read(new))
-    if as_json:
-        typer.echo(json.dumps(asdict(comparison) | {"exit_code": comparison.exit_code}, indent=2, ensure_ascii=False))
+    code = comparison.verdict(timings=timings)
+    text = written(comparison, code, "json" if as_json else wanted, everything=everything)
+    if output is None:
+        typer.echo(text)
     else:
-        typer.echo("\n".join(lines(comparison, everything=everything)))
-    if comparison.exit_code == CANNOT_CHECK:
-        typer.echo("nothing could be compared", err=True)
-    raise typer.Exit(comparison.exit_code)
+        store.write_text(output, text + "\n")
+        typer.echo(output)
+    if code == CANNOT_CHECK:
+        left = len(comparison.unjudged_with(timings=timings))
+        typer.echo(f"{left or 'all'} numbers could not be compared, which is no pass", err=True)
+    raise typer.Exit(code)

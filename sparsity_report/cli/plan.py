@@ -12,9 +12,9 @@ from .. import estimate
 from ..api import run_folder
 from ..contracts import ModelRequest
 from ..models import arithmetic, loading
-from ..planning import plan_cells, plan_key
+from ..planning import changes, plan_cells, plan_facts
 from ..resources import spec_file
-from ..results.store import read_json
+from ..results.sealed import metadata, read_entry
 from ..spec.load import load_spec
 
 if TYPE_CHECKING:
@@ -25,21 +25,38 @@ if TYPE_CHECKING:
     from ..spec.model import Model, Spec
 
 MIB = 2**20
+NEVER = "not run yet"
 
 
-def state_of(folder: Path, spec: Spec, cell: Cell) -> str:
+def state_of(folder: Path, spec: Spec, cell: Cell) -> tuple[str, str]:
     """
-    Whether the run folder holds the cell as the spec now wants it.
+    Whether the run folder holds the cell as the spec now wants it, and why it does not.
 
     What only a run knows (the model's revision, the text, the machine of a timing) may still make it run again.
     """
-    kept = read_json(folder / "cells" / f"{cell.id}.json")
+    file = folder / "cells" / f"{cell.id}.json"
+    kept = read_entry(file)
     try:
-        if kept["plan"] != plan_key(spec, cell):
-            return "to run"
-        return "to retry" if kept["cell"]["status"] == "failed" else "finished"
-    except (TypeError, KeyError):
-        return "to run"
+        before, status, reason = kept["plan"], kept["cell"]["status"], kept["cell"].get("reason", "")
+        changed = changes(before, plan_facts(spec, cell))
+    except (TypeError, KeyError, AttributeError):
+        return "to run", "its entry is damaged" if file.exists() else NEVER
+    if changed:
+        return "to run", ", ".join(changed)
+    return ("to retry", f"it failed: {reason}") if status == "failed" else ("finished", "")
+
+
+def kept_states(folder: Path) -> frozenset[str]:
+    """Keys of the nodes whose pruned states the run folder keeps."""
+    return frozenset(filter(None, map(node_of, (folder / "artifacts").glob("*.state.safetensors"))))
+
+
+def node_of(file: Path) -> str:
+    """The node whose state a file holds, as its note says; "" where it cannot be read."""
+    try:
+        return str(json.loads(metadata(file)["note"])["node"])
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def plan_model(loaded: LoadedSpec, model: Model, cells: Sequence[Cell], quick: bool) -> dict[str, Any]:
@@ -60,14 +77,22 @@ def plan_model(loaded: LoadedSpec, model: Model, cells: Sequence[Cell], quick: b
 
 def describe(loaded: LoadedSpec, folder: Path, quick: bool) -> dict[str, Any]:
     """The whole plan as plain data."""
-    cells = plan_cells(loaded.spec)
+    cells, kept = plan_cells(loaded.spec), kept_states(folder)
     return {
         "spec": str(loaded.file),
         "folder": str(folder),
         "cells": [
-            {"id": cell.id, "model": cell.node.model, "node": cell.node.key, "timed": cell.timed, "state": state}
+            {
+                "id": cell.id,
+                "model": cell.node.model,
+                "node": cell.node.key,
+                "timed": cell.timed,
+                "state": state,
+                "why": why,
+                "pruned": cell.node.key in kept,
+            }
             for cell in cells
-            for state in [state_of(folder, loaded.spec, cell)]
+            for state, why in [state_of(folder, loaded.spec, cell)]
         ],
         "models": [
             plan_model(loaded, model, [cell for cell in cells if cell.node.model == model.name], quick)
@@ -92,6 +117,8 @@ def text(plan: dict[str, Any]) -> str:
             f"{size['model_bytes'] / MIB:10.2f} MiB  {size['ratio_to_dense']:5.2f} × dense" if size else "unresolved"
         )
         lines.append(f"  {cell['id']:<{width}}  {cell['state']:<8}  {amount}{'  timed' if cell['timed'] else ''}")
+        if cell["why"] and cell["why"] != NEVER:
+            lines.append(f"      {cell['why']}{'; its pruned state is kept' if cell['pruned'] else ''}")
     for model in plan["models"]:
         lines += model_text(model)
     return "\n".join(lines)

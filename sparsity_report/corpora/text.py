@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..contracts import Info, Text
 from ..errors import EnvironmentProblem
+from ..paths import beside, is_dir, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ..contracts import CorpusRequest
 
@@ -44,13 +45,13 @@ def join(documents: Sequence[str], split: str = "") -> Text:
 
 def read(request: CorpusRequest) -> Text:
     """The file, or the .txt files of the folder in order of their names. Raises EnvironmentProblem."""
-    path = Path(request.folder, Path(request.argument).expanduser())
-    if path.is_dir():
+    path = beside(request.folder, request.argument)
+    if is_dir(path):
         files = sorted(path.glob("*.txt"))
         if not files:
             raise EnvironmentProblem(f"there is no .txt file in the folder {path}")
         return join(read_files(files))
-    if not path.is_file():
+    if not is_file(path):
         raise EnvironmentProblem(
             f"there is no text {request.argument!r} (looked for {path})",
             remedy="a path counts from the spec's folder, with --set from the current one; 'embedded' needs none",

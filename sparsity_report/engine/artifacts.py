@@ -2,8 +2,9 @@
 What is expensive to make again, kept in the run folder: pruned states and the hidden states of a node.
 
 A state is its keep masks (one bit a weight), the kept values of changed weights, low-precision values and scales, the
-orders of in_features, and a note on how it came about. Files are safetensors, written beside their name and renamed; a
-damaged one is treated as absent. Matrices are read when they are asked for, so that a state costs no memory.
+orders of in_features, and a note on how it came about. Files are safetensors, written beside their name and renamed,
+with a hash of their content; a damaged one is treated as absent. Matrices are read when they are asked for, so that a
+state costs no memory.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,10 +20,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save, save_file
+from safetensors.torch import save_file
 
 from ..low_precision import LowPrecision
-from ..results.store import disk_problems, write_bytes
+from ..results import sealed
+from ..results.store import appearing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,13 +52,29 @@ def path(folder: Path, key: str, what: str) -> Path:
     return folder / "artifacts" / f"{key}.{what}.safetensors"
 
 
-def save_tensors(file: Path, tensors: dict[str, Tensor]) -> None:
-    """Atomically. Raises EnvironmentProblem when the disk is full."""
-    write_bytes(file, save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}))
+def save_tensors(file: Path, tensors: dict[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Atomically and sealed. Raises EnvironmentProblem when the disk is full."""
+    ready = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    with appearing(file) as partial, disk_errors():
+        save_file(ready, partial, {**(metadata or {}), sealed.SEAL: sealed.UNSEALED})
+        sealed.seal(partial)
+
+
+@contextlib.contextmanager
+def disk_errors() -> Iterator[None]:
+    """What safetensors says of the disk ("I/O error: … (os error 28)"), as the OSError that it is."""
+    try:
+        yield
+    except SafetensorError as problem:
+        if (found := re.search(r"\(os error (\d+)\)", str(problem))) is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from problem
 
 
 def load_tensors(file: Path) -> dict[str, Tensor] | None:
     """Mapped from the file: they take memory only while they are read. None if there is none, or a damaged one."""
+    if not sealed.is_sound(file):
+        return None
     try:
         kept: Any = safe_open(file, "pt")  # safetensors annotates nothing here
         return {name: kept.get_tensor(name) for name in kept.keys()}  # noqa: SIM118  # no mapping, in spite of its keys
@@ -103,20 +122,14 @@ def save_state(file: Path, state: ModelState, note: Mapping[str, Any]) -> None:
         if low.scales_O is not None:
             tensors[name + SCALES] = low.scales_O.cpu()
     tensors |= {name + ORDER: order.to(torch.int32).cpu() for name, order in state.permutations.items()}
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    with disk_problems(file):
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, partial, {"note": json.dumps(note)})
-            partial.replace(file)
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
+    save_tensors(file, tensors, {"note": json.dumps(note)})
     trim(file)
 
 
 def load_state(file: Path, dense: ModelState, pattern: Pattern) -> tuple[ModelState, dict[str, Any]] | None:
     """The kept state of the dense model and its note; None if there is none, or it does not fit."""
+    if not sealed.is_sound(file):
+        return None
     try:
         kept: Any = safe_open(file, "pt")  # safetensors annotates nothing here
         note = json.loads(kept.metadata()["note"])
@@ -127,7 +140,7 @@ def load_state(file: Path, dense: ModelState, pattern: Pattern) -> tuple[ModelSt
     if not all(fits(kept, names, name, shape) for name, shape in shapes.items()):
         return None
     with contextlib.suppress(OSError):
-        file.touch()
+        sealed.touch(file)
 
     def tensor(name: str) -> Tensor:
         found: Tensor = kept.get_tensor(name)

@@ -10,7 +10,7 @@ from ..allocation import Evidence
 from ..allocation.owl import outlier_ratio
 from ..planning import digest
 from ..results.model import SensitivityRecord
-from ..results.store import read_json, write_json
+from ..results.sealed import read_entry, write_entry
 from .scan import scan
 from .walk import blocks_of, statistics_of
 
@@ -30,10 +30,10 @@ def kept_or_made(folder: Path, key: list[Any], make: Callable[[], Any]) -> Any:
     """Plain data from the run folder, or made now and kept there."""
     name = digest([VERSION, *key])[:16]
     file = folder / "evidence" / f"{name}.json"
-    found = read_json(file)
+    found = read_entry(file)
     if found is None:
         found = make()
-        write_json(file, found)
+        write_entry(file, found)
     return found
 
 

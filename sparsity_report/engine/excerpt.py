@@ -12,7 +12,7 @@ import torch
 
 from ..planning import digest
 from ..results.model import ExcerptRecord
-from ..results.store import read_json, write_json
+from ..results.sealed import read_entry, write_entry
 from .walk import statistics_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def excerpt(prepared: Prepared, folder: Path) -> ExcerptRecord | None:
     name = digest([prepared.model.name, prepared.loaded.revision, matrix.shape.path, *seen])[:16]
     file = folder / "nodes" / f"{name}.excerpt.json"
     try:
-        return ExcerptRecord.model_validate(read_json(file))
+        return ExcerptRecord.model_validate(read_entry(file))
     except ValueError:  # absent or damaged: looked up again
         pass
     weight_OI, (rms_I, tokens) = prepared.dense.weight_OI(matrix), input_rms(prepared)
@@ -54,7 +54,7 @@ def excerpt(prepared: Prepared, folder: Path) -> ExcerptRecord | None:
         input_rms=() if norms_I is None else short(norms_I),
         tokens=tokens,
     )
-    write_json(file, record.model_dump(mode="json"))
+    write_entry(file, record.model_dump(mode="json"))
     return record
 
 

@@ -14,7 +14,7 @@ import torch
 from ..models.blocks import device_of
 from ..planning import digest
 from ..results.model import Continuation, GenerationRecord
-from ..results.store import read_json, write_json
+from ..results.sealed import read_entry, write_entry
 from .nodes import MASKED, mask_key, state_of
 from .timing import cache_of
 from .variant import build
@@ -65,12 +65,12 @@ def continued(spec: Spec, prepared: Prepared, node: Node, prompt_PL: Tensor, fol
     count = spec.metrics.generation.tokens
     name = digest([VERSION, mask_key(prepared, node), prompt_PL.tolist(), count])[:16]
     file = folder / "nodes" / f"{name}.generation.json"
-    found = read_json(file)
+    found = read_entry(file)
     if found is None:
         state, _ = state_of(spec, prepared, node, folder)
         model = build(state, MASKED).model if node.stages else state.model
         found = greedy(model, prompt_PL, count).tolist()
-        write_json(file, found)
+        write_entry(file, found)
     tokens: list[list[int]] = found
     return tokens
 

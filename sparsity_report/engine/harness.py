@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .. import registry
 from ..errors import EnvironmentProblem, Problem, SparsityReportError, SpecError
 from ..models.blocks import shared_copy
+from ..paths import beside, is_dir
 from ..planning import digest
 from ..results.model import TaskRecord, TaskScores
 
@@ -66,8 +67,8 @@ def quiet(folder: Path) -> Iterator[None]:
 
 def folder_of(wanted: Tasks, base: str) -> Path:
     """Where the task files are. Raises EnvironmentProblem when there is no such folder."""
-    folder = Path(base, Path(wanted.include).expanduser()) if wanted.include else Path()
-    if not folder.is_dir():
+    folder = beside(base, wanted.include) if wanted.include else Path()
+    if not is_dir(folder):
         raise EnvironmentProblem(
             f"there is no folder of tasks {wanted.include!r} (looked for {folder})",
             remedy="a path counts from the spec's folder, with --set from the current one",

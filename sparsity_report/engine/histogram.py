@@ -17,7 +17,7 @@ from ..contracts import Node
 from ..models.anatomy import read
 from ..planning import digest
 from ..results.model import HistogramRecord, HistogramState
-from ..results.store import read_json, write_json
+from ..results.sealed import read_entry, write_entry
 from .comparison import calibration_seed
 from .nodes import mask_key, state_of
 
@@ -52,7 +52,7 @@ def histograms(
     name = digest([BINS, REACH, paths, *(mask_key(prepared, node) for node in nodes)])[:16]
     file = folder / "nodes" / f"{name}.histogram.json"
     try:
-        return [HistogramRecord.model_validate(read_json(file))]
+        return [HistogramRecord.model_validate(read_entry(file))]
     except ValueError:  # absent or damaged: counted anew
         pass
     rms = root_mean_square(prepared.dense)
@@ -64,7 +64,7 @@ def histograms(
     if len(found) < 2 or found[0].node != dense:
         return []
     record = HistogramRecord(model=shown[0].model, edges=edges, rms=rms, states=tuple(found))
-    write_json(file, record.model_dump(mode="json"))
+    write_entry(file, record.model_dump(mode="json"))
     return [record]
 
 

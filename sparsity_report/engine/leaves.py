@@ -13,12 +13,15 @@ from ..results.model import CellRecord, Fallback, FormatRecord, StageRecord, Var
 from . import equivalence
 from .memory import peak_bytes, reset_peak
 from .profile import profile_pair
+from .remembered import Clocked, remembered
 from .stopwatch import settings, trial
 from .structure import count
 from .traffic import traffic
 from .variant import build
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import nn
 
     from ..contracts import Cell, Node
@@ -90,7 +93,7 @@ def profiles(
     """Where the time goes, in this process; with the longest of the decoded lengths."""
     records: list[Measurement] = []
     samples: dict[str, Any] = {}
-    for setting in settings(spec.metrics.latency, quick) if "profile" in spec.metrics.use else ():
+    for setting in settings(spec.metrics.latency, quick):
         ids = torch.tensor(trial(prepared.windows.ids, setting).prompt, device=spec.hardware.device)
         found = profile_pair(
             variant, prepared.dense.model, prepared.dense.anatomy, target_modules(prepared), ids, setting
@@ -99,6 +102,32 @@ def profiles(
         records += registry.get("metrics", "profile").measure(found, conditions, anchor, cell.is_reference)
         samples |= found.samples()
     return records, samples
+
+
+def by_the_clock(
+    spec: Spec,
+    prepared: Prepared,
+    cell: Cell,
+    state: ModelState,
+    variant: Variant,
+    anchor: str,
+    stopwatch: Stopwatch,
+) -> Iterator[Clocked]:
+    """Latency beside dense, and where the time goes; what was timed under the same conditions is not timed again."""
+
+    def latency() -> Clocked:
+        timed = stopwatch.time(prepared, cell, state)
+        records, samples = timings(timed, cell, anchor)
+        return Clocked(tuple(records), samples, tuple(no_energy(timed, cell)))
+
+    def profile() -> Clocked:
+        model = prepared.dense.model if cell.is_reference else variant.model
+        records, samples = profiles(spec, prepared, cell, model, anchor, stopwatch.quick)
+        return Clocked(tuple(records), samples)
+
+    yield remembered("latency", stopwatch, prepared, cell, anchor, latency)
+    if "profile" in spec.metrics.use:
+        yield remembered("profile", stopwatch, prepared, cell, anchor, profile)
 
 
 def structure_records(spec: Spec, prepared: Prepared, state: ModelState, variant: Variant) -> list[Measurement]:
@@ -171,13 +200,9 @@ def execute(
     if fallback is None or fallback[0] != "not executed":
         if not variant.in_place:
             records += equivalence.measure(prepared, state, variant.model)
-        if cell.timed:
-            timed = stopwatch.time(prepared, cell, state)
-            model = prepared.dense.model if cell.is_reference else variant.model
-            measured, raw = timings(timed, cell, anchor)
-            profiled, more = profiles(spec, prepared, cell, model, anchor, stopwatch.quick)
-            records, samples = [*records, *measured, *profiled], samples | raw | more
-            fallbacks += no_energy(timed, cell)
+        for clocked in by_the_clock(spec, prepared, cell, state, variant, anchor, stopwatch) if cell.timed else ():
+            records, samples = [*records, *clocked.records], samples | (clocked.samples or {})
+            fallbacks += clocked.fallbacks
     record = CellRecord(
         id=cell.id,
         node=cell.node.key,

@@ -14,8 +14,9 @@ from .. import registry
 from ..contracts import FormatChoice, pattern_of
 from ..models.blocks import device_of, head_path
 from ..planning import digest, parent_of
+from ..results import sealed
 from ..results.model import Measurement, Record
-from ..results.store import read_json, write_json
+from ..results.sealed import read_entry, write_entry
 from . import artifacts
 from .behaviour import Behaviour, check_head, closing_pass, forward_hidden
 from .events import NodeStarted
@@ -46,7 +47,12 @@ STAGES = {"prune": prune, "quantize": quantize}
 
 
 class Note(Record):
-    """How a pruned state came about; kept beside it. `requested` is by target, empty where targets compete."""
+    """
+    How a pruned state came about; kept beside it. `requested` is by target, empty where targets compete; `node` is its
+    key, by which a plan finds it.
+    """
+
+    node: str = ""
 
     requested: tuple[float, ...] = ()
     fallbacks: dict[str, int] = Field(default_factory=dict)
@@ -114,6 +120,7 @@ def state_of(spec: Spec, prepared: Prepared, node: Node, folder: Path) -> tuple[
     before, known = state_of(spec, prepared, parent_of(spec, prepared.model, node), folder)
     made = STAGES[stage.op](before, stage, sight_of(spec, prepared, stage, folder))
     note = Note(
+        node=node.key,
         requested=made.requested or known.requested,
         fallbacks={
             what: known.fallbacks.get(what, 0) + made.fallbacks.get(what, 0)
@@ -134,7 +141,7 @@ def share_passes(
     alike: dict[str, list[Node]] = {}
     for node in nodes:
         kept = artifacts.path(folder, mask_key(prepared, node), "state")
-        if len(node.stages) == 1 and shares(node.stages[0]) and not kept.exists():
+        if len(node.stages) == 1 and shares(node.stages[0]) and not sealed.is_sound(kept):
             alike.setdefault(digest(node.stages[0].params["calibration"]), []).append(node)
     weights = [matrix.shape.numel for matrix in prepared.dense.targets]
     itemsize = next(prepared.dense.model.parameters()).element_size()
@@ -147,12 +154,13 @@ def share_passes(
                 sight = sight_of(spec, prepared, part[0], folder)
                 for (node, _), made in zip(here, prune_side_by_side(prepared.dense, part, sight), strict=True):
                     if made is not None:
-                        keep_state(artifacts.path(folder, mask_key(prepared, node), "state"), made)
+                        keep_state(artifacts.path(folder, mask_key(prepared, node), "state"), node, made)
 
 
-def keep_state(file: Path, made: Pruned) -> None:
+def keep_state(file: Path, node: Node, made: Pruned) -> None:
     """A state that one stage has made, and how it came about."""
     note = Note(
+        node=node.key,
         requested=made.requested,
         fallbacks=made.fallbacks,
         seconds=made.seconds,
@@ -196,7 +204,7 @@ def node_file(folder: Path, key: str) -> Path:
 
 def cached(folder: Path, key: str) -> NodeResult | None:
     """A node's behaviour from an earlier run."""
-    kept = read_json(node_file(folder, key))
+    kept = read_entry(node_file(folder, key))
     try:
         measurements = tuple(Measurement.model_validate(each) for each in kept["measurements"])
         if kept["key"] != key:
@@ -228,7 +236,7 @@ def measure_all(
         key = behaviour_key(spec, prepared, node, text)
         kept = {"key": key, "seconds": found.seconds, "windows": found.windows}
         records = [each.model_dump(mode="json") for each in found.measurements]
-        write_json(node_file(folder, key), kept | {"measurements": records})
+        write_entry(node_file(folder, key), kept | {"measurements": records})
     return results
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..planning import digest
 from ..results.model import Fallback, NodeRecord, OverlapRecord
-from ..results.store import read_json, write_json
+from ..results.sealed import read_entry, write_entry
 from .comparison import comparable, overlap, reconstruction_errors
 from .leaves import stage_records
 from .nodes import mask_key, state_of
@@ -52,7 +52,7 @@ def node_records(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: 
     found: dict[str, NodeRecord] = {}
     missing: list[Node] = []
     for node in nodes:
-        kept = read_json(record_file(folder, prepared, node, wanted))
+        kept = read_entry(record_file(folder, prepared, node, wanted))
         try:
             found[node.key] = NodeRecord.model_validate(kept)
         except ValueError:  # absent or damaged: made again
@@ -80,7 +80,7 @@ def node_records(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: 
             peak_memory_bytes=note.peak_memory_bytes,
             fallbacks=fallback_records(note.fallbacks),
         )
-        write_json(record_file(folder, prepared, node, wanted), record.model_dump(mode="json"))
+        write_entry(record_file(folder, prepared, node, wanted), record.model_dump(mode="json"))
     return {node.key: found[node.key] for node in nodes}
 
 
@@ -91,10 +91,10 @@ def overlaps(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: Path
         name = digest([mask_key(prepared, first), mask_key(prepared, second)])[:16]
         file = folder / "nodes" / f"{name}.overlap.json"
         try:
-            record = OverlapRecord.model_validate(read_json(file))
+            record = OverlapRecord.model_validate(read_entry(file))
         except ValueError:  # absent or damaged
             states = (state_of(spec, prepared, first, folder)[0], state_of(spec, prepared, second, folder)[0])
             record = overlap(first, second, states)
-            write_json(file, record.model_dump(mode="json"))
+            write_entry(file, record.model_dump(mode="json"))
         found.append(record.model_copy(update={"model": first.model, "first": first.key, "second": second.key}))
     return found

@@ -7,7 +7,6 @@ For each model: all nodes (prune, one forward each), one closing pass for their 
 from __future__ import annotations
 
 import datetime
-import errno
 import fnmatch
 import time
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
 from ..hardware import project
 from ..planning import digest, node_key, nodes_of, plan_cells
-from ..results import diagnosis, environment, published, registration, store
+from ..results import diagnosis, environment, published, registration, sealed, store
 from ..results.expect import evaluate
 from ..results.model import Alert, CellRecord, MachineRecord, Results, SpecRecord
 from ..results.timing_alerts import alerts as timing_alerts
@@ -129,7 +128,7 @@ def reason_of(problem: Exception) -> str:
     """A failure in one line. A full disk is no failure of the cell: it ends the run (raises EnvironmentProblem)."""
     if isinstance(problem, EnvironmentProblem):
         raise problem
-    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if isinstance(problem, OSError) and problem.errno in store.ENDS_THE_RUN:
         raise EnvironmentProblem(f"cannot write: {problem.strerror}", remedy=store.REMEDIES[problem.errno]) from problem
     text = problem.message if isinstance(problem, SparsityReportError) else f"{type(problem).__name__}: {problem}"
     return environment.anonymous(" ".join(text.split())[:500])
@@ -377,7 +376,7 @@ def this_machine(run: Run, gathered: Gathered) -> MachineRecord:
     """What this machine reaches: from the folder, if it was measured there under the same conditions, or probed now."""
     file, dtypes = run.folder / "machine.json", sorted({model.dtype for model in run.loaded.spec.model})
     key = digest([run.environment.fingerprint, dtypes])[:16]
-    kept = store.read_json(file)
+    kept = sealed.read_entry(file)
     try:
         if kept["key"] == key and not (run.options.force and not gathered.machines):
             return MachineRecord.model_validate(kept["machine"])
@@ -385,7 +384,7 @@ def this_machine(run: Run, gathered: Gathered) -> MachineRecord:
         pass
     run.notify(NodeStarted("probe of this machine"))
     found = probe.measure(run.environment, dtypes)
-    store.write_json(file, {"key": key, "machine": found.model_dump(mode="json", exclude_defaults=True)})
+    sealed.write_entry(file, {"key": key, "machine": found.model_dump(mode="json", exclude_defaults=True)})
     return found
 
 
@@ -397,6 +396,7 @@ def run_study(loaded: LoadedSpec, folder: Path, options: Options, notify: Callab
     UsageError, and EnvironmentProblem where no model can start.
     """
     with store.locked(folder):
+        store.sweep(folder)
         return _run_locked(loaded, folder, options, notify)
 
 
@@ -425,7 +425,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         notify(Message(alert.text, alert.level))
     gathered = Gathered()
     reset_peak()
-    with stopwatch(spec, folder, machine.wait_policy, quick=options.quick) as timer:
+    with stopwatch(spec, folder, machine, quick=options.quick, again=options.force) as timer:
         run = Run(loaded, folder, options, chosen, notify, machine, timer)
         for model in spec.model:
             run_model(run, model, [cell for cell in cells if cell.node.model == model.name], gathered)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..contracts import Cell
+    from ..results.model import EnvironmentRecord
     from ..spec.model import Latency, Spec
     from .prepare import Prepared
     from .state import ModelState
@@ -139,6 +140,10 @@ class Stopwatch:
     quick: bool
     process: TimingProcess | None
     """None: in this process."""
+    fingerprint: str = ""
+    """Of the machine and of what else timings depend on."""
+    again: bool = False
+    """Whether what was timed before is timed anew."""
 
     def time(self, prepared: Prepared, cell: Cell, state: ModelState) -> Timed:
         """Raises SparsityReportError."""
@@ -169,13 +174,15 @@ def is_shared(spec: Spec, *, quick: bool) -> bool:
 
 
 @contextlib.contextmanager
-def stopwatch(spec: Spec, folder: Path, wait_policy: str, *, quick: bool) -> Iterator[Stopwatch]:
+def stopwatch(
+    spec: Spec, folder: Path, machine: EnvironmentRecord, *, quick: bool, again: bool = False
+) -> Iterator[Stopwatch]:
     """For one run: whatever it started is ended with it, also when the run is interrupted."""
     if is_shared(spec, quick=quick):
-        yield Stopwatch(spec, folder, quick, None)
+        yield Stopwatch(spec, folder, quick, None, machine.fingerprint, again)
         return
-    process = TimingProcess(wait_policy)
+    process = TimingProcess(machine.wait_policy)
     try:
-        yield Stopwatch(spec, folder, quick, process)
+        yield Stopwatch(spec, folder, quick, process, machine.fingerprint, again)
     finally:
         process.close()

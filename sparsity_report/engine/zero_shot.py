@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .. import registry
 from ..planning import digest
 from ..results.model import TaskScores
-from ..results.store import read_json, write_json
+from ..results.sealed import read_entry, write_entry
 from . import harness
 from .nodes import ENGINE_VERSION, MASKED, mask_key, state_of
 from .variant import build
@@ -36,7 +36,7 @@ def scores_of(
     """The node's scores: from the run folder, or of the executed node now."""
     key = score_key(prepared, tasks, node)
     file = folder / "nodes" / f"{key}.tasks.json"
-    kept = {} if force else read_json(file)
+    kept = {} if force else read_entry(file)
     try:
         return tuple(TaskScores.model_validate(each) for each in kept["scores"])
     except (TypeError, KeyError, ValueError):  # absent, damaged or of another version: made again
@@ -44,7 +44,7 @@ def scores_of(
     state, _ = state_of(spec, prepared, node, folder)
     model = build(state, MASKED).model if node.stages else state.model
     found = harness.evaluate(tasks, model, prepared.loaded.tokenizer)
-    write_json(file, {"key": key, "scores": [each.model_dump(mode="json") for each in found]})
+    write_entry(file, {"key": key, "scores": [each.model_dump(mode="json") for each in found]})
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -16,9 +15,11 @@ from pydantic import Field
 from ..contracts import Info
 from ..contracts import Params as Base
 from ..errors import EnvironmentProblem
+from ..paths import beside, is_dir, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from torch import Tensor
     from transformers import PreTrainedModel
@@ -117,14 +118,14 @@ def fingerprint(params: Params, studied: ModelRequest) -> str:
 
 
 def located(source: str, folder: str) -> Path:
-    return Path(folder, Path(source).expanduser())
+    return beside(folder, source)
 
 
 def stamp(source: str, folder: str) -> Stamp:
     """Names, times and sizes of the files, by which what was read of them is known to be theirs still."""
     place = located(source, folder)
-    files = sorted(place.glob("*.safetensors")) if place.is_dir() else [place]
-    return tuple((file.name, (at := file.stat()).st_mtime_ns, at.st_size) for file in files if file.is_file())
+    files = sorted(place.glob("*.safetensors")) if is_dir(place) else [place]
+    return tuple((file.name, (at := file.stat()).st_mtime_ns, at.st_size) for file in files if is_file(file))
 
 
 def unreadable(file: Path, error: Exception) -> EnvironmentProblem:

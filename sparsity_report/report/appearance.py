@@ -6,10 +6,14 @@ They are copied there by `run`, so that the folder renders the same wherever it 
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import EnvironmentProblem, UsageError
+from ..paths import beside, is_dir
 from ..results.store import write_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOLDER = "templates"
 HOUSE = "css/house.css"
@@ -24,12 +28,12 @@ def gather(folder: Path, templates: str, style: str) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     if templates:
-        place = folder / Path(templates).expanduser()
-        if not place.is_dir():
+        place = beside(folder, templates)
+        if not is_dir(place):
             raise EnvironmentProblem(f"there is no folder {place}", remedy="[report] templates names a folder of *.j2")
         found = {file.relative_to(place).as_posix(): file.read_bytes() for file in files_of(place)}
     if style:
-        sheet = folder / Path(style).expanduser()
+        sheet = beside(folder, style)
         try:
             found[HOUSE] = sheet.read_bytes()
         except OSError as problem:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from . import cite, document, images, markup, names, quoting, replicates
+from . import cite, document, images, markup, names, printable, quoting, replicates
 from .economy import uncollected
 from .prose import (
     appendix,
@@ -94,6 +94,7 @@ def build(results: Results) -> ReportModel:
     """Draw the figures, write the words, number everything; replicates are shown by their mean and spread."""
     from .figures import draw_all
 
+    results = printable.results(results)
     shown = replicates.pooled(results)
     drawings = draw_all(shown)
     written = (write(shown, drawings) for write in SECTIONS)

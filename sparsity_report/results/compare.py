@@ -2,7 +2,7 @@
 Two runs beside each other, by the kind of noise that each number has.
 
 Counted numbers must be equal. Float numbers may differ by rounding. Timings are compared by their intervals, and only
-when both runs come from one machine with the same software and threads.
+when both runs come from one machine with the same software and threads. What could not be compared is no pass.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import CANNOT_CHECK, CHECK_FAILED, OK
+from .circumstances import circumstances
 from .timing import floor_behind
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ ROUNDING = ("max_abs_logit_difference",)
 OF_THE_HOUR = ("prefill_drift", "decode_drift", "other_cores", "preemptions_per_s")
 """Numbers that say what the machine did meanwhile."""
 
+NEVER_JUDGED = (*ROUNDING, *OF_THE_HOUR)
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -56,6 +59,8 @@ class Comparison:
     differences: tuple[Difference, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
+    circumstances: tuple[str, ...] = ()
+    """What else differs between the runs: spec, models, texts, machine, software."""
 
     @property
     def changes(self) -> tuple[Difference, ...]:
@@ -64,13 +69,35 @@ class Comparison:
 
     @property
     def exit_code(self) -> int:
+        """6 when a number changed or was lost, 7 when one could not be compared; timings decide nothing."""
+        return self.verdict()
+
+    def verdict(self, *, better_fails: bool = True, timings: bool = False) -> int:
         """
-        6 when a counted or float number changed or was lost; 7 when nothing could be compared. Timings decide nothing:
-        they depend on the hour.
+        6 when a number changed or a cell was lost, 7 when one could not be compared, or none at all: 7 goes first.
+
+        Timings decide only where they are asked to: they depend on the hour, and between machines on everything.
         """
-        if self.only_old or any(each.noise != "timing" for each in self.changes):
-            return CHECK_FAILED
-        return OK if self.compared else CANNOT_CHECK
+        fails = ("worse", "changed", "lost", *(("better",) if better_fails else ()))
+        failed = any(each.verdict in fails for each in self.differences if timings or each.noise != "timing")
+        failed = failed or bool(self.only_old)
+        if self.unjudged_with(timings=timings) or not (failed or self.compared):
+            return CANNOT_CHECK
+        return CHECK_FAILED if failed else OK
+
+    @property
+    def unjudged(self) -> tuple[Difference, ...]:
+        """Numbers that decide and could not be compared."""
+        return self.unjudged_with(timings=False)
+
+    def unjudged_with(self, *, timings: bool) -> tuple[Difference, ...]:
+        return tuple(
+            each
+            for each in self.differences
+            if each.verdict == "not_comparable"
+            and each.metric not in NEVER_JUDGED
+            and (timings or each.noise != "timing")
+        )
 
     @property
     def compared(self) -> bool:
@@ -101,6 +128,12 @@ def other_texts(old: dict[str, set[tuple[str, ...]]], new: dict[str, set[tuple[s
     return frozenset(name for name in old | new if old.get(name) != new.get(name) or len(old[name]) > 1)
 
 
+def other_tasks(old: Results, new: Results) -> frozenset[str]:
+    """The tasks whose items or prompts differ between the runs."""
+    before, after = ({each.task: each for each in results.tasks} for results in (old, new))
+    return frozenset(name for name in before.keys() & after.keys() if before[name] != after[name])
+
+
 def direction(old: Measurement, new: Measurement) -> Verdict:
     """Better or worse where the metric has a good side; old and new values differ and are finite."""
     if old.value is None or new.value is None or new.direction == "none":
@@ -128,6 +161,8 @@ def judge(
     """The verdict on one number, and why it could not be compared. `floor` is the noise of a timing."""
     if new.conditions.get("corpus") in other_texts:  # texts that are not cut alike in both
         return "not_comparable", "evaluated on other text or by another protocol"
+    if new.conditions.get("task") in other_texts:
+        return "not_comparable", "the task's items, prompts or harness differ"
     if new.metric in ROUNDING:
         return "not_comparable", "rounding itself; the checks judge it"
     if new.metric in OF_THE_HOUR:
@@ -179,17 +214,19 @@ def compare(old: Results, new: Results) -> Comparison:
     after = {cell.id: cell for cell in new.cells}
     print_old, print_new = old.environment.fingerprint, new.environment.fingerprint
     differences: list[Difference] = []
+    tasks = other_tasks(old, new)
     for name in (name for name in before if name in after):
         model = after[name].variant.model
         differences += compare_cells(
             before[name],
             after[name],
             same_machine=bool(print_old) and print_old == print_new,
-            other_texts=other_texts(texts(old, model), texts(new, model)),
+            other_texts=other_texts(texts(old, model), texts(new, model)) | tasks,
             floor=lambda one, other: max(floor_behind(old, one), floor_behind(new, other)),
         )
     return Comparison(
         tuple(differences),
         tuple(name for name in before if name not in after),
         tuple(name for name in after if name not in before),
+        circumstances(old, new),
     )

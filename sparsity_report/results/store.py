@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
+import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -26,12 +27,17 @@ if TYPE_CHECKING:
 REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again; finished cells are kept",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EFBIG: "the file would be larger than the system allows (ulimit -f): raise the limit",
     errno.EROFS: "the file system is read-only: choose another folder with --out",
     errno.EACCES: "no permission to write there: choose another folder with --out",
     errno.EPERM: "no permission to write there: choose another folder with --out",
     errno.ENOTDIR: "a part of the path is a file: choose another folder with --out",
     errno.EEXIST: "a file stands where the folder should be: choose another folder with --out",
 }
+ENDS_THE_RUN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What no other cell would survive either."""
+PARTIAL = ".partial"
+"""How the names of unfinished files end, after the number of the process that writes them."""
 
 
 @contextlib.contextmanager
@@ -47,23 +53,66 @@ def disk_problems(path: Path) -> Iterator[None]:
         ) from problem
 
 
-def write_bytes(path: Path, data: bytes) -> Path:
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
     """
-    Writes so that `path` is either as before or complete, even after a crash; returns it. Raises EnvironmentProblem.
+    A file to write beside `path`, which takes its name when all is well: `path` is either as before or complete, also
+    after a crash or a loss of power. Raises EnvironmentProblem.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     with disk_problems(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                file.write(data)
-                file.flush()
+            yield partial
+            with partial.open("rb+") as file:
                 os.fsync(file.fileno())
             partial.replace(path)
+            sync_folder(path.parent)
         finally:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """After this a new name in the folder outlives a loss of power; Windows cannot say so of a folder."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(path: Path, data: bytes) -> Path:
+    """Writes atomically, as `appearing` does; returns the path. Raises EnvironmentProblem."""
+    with appearing(path) as partial:
+        partial.write_bytes(data)
     return path
+
+
+def sweep(folder: Path) -> int:
+    """Removes what writers left that were killed in the middle, and says how many files; living ones are left alone."""
+    found = [file for file in folder.rglob(f".*{PARTIAL}") if not is_alive(file.name.split(".")[-2])]
+    for file in found:
+        with contextlib.suppress(OSError):
+            file.unlink()
+    return len(found)
+
+
+def is_alive(process: str) -> bool:
+    """Whether a process of this number runs on this machine and is not our own; where nobody can say, it does."""
+    if not process.isdecimal() or int(process) == os.getpid():
+        return False
+    if os.name == "nt":  # there, signal 0 would end it
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:
@@ -91,7 +140,20 @@ def read_json(path: Path) -> Any:
 def write_detail(folder: Path, cell: str, detail: dict[str, Any]) -> None:
     """Bulk of a cell (raw samples, per-window losses), gzipped with a fixed time so that equal data are equal bytes."""
     data = json.dumps(detail, ensure_ascii=False).encode()
-    write_bytes(folder / "detail" / f"{cell}.json.gz", gzip.compress(data, mtime=0))
+    write_bytes(detail_file(folder, cell), gzip.compress(data, mtime=0))
+
+
+def detail_file(folder: Path, cell: str) -> Path:
+    return folder / "detail" / f"{cell}.json.gz"
+
+
+def sha256_of(file: Path) -> str:
+    """Of a file's bytes; "" where there is none that can be read."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
 @contextlib.contextmanager

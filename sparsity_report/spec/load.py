@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from .. import resources
 from ..errors import Problem, SpecError, UsageError
 from ..models.loading import is_path
-from . import look, notes, rules
+from ..paths import is_file
+from . import bounds, look, notes, rules
 from .findings import Finding, dotted, from_pydantic, in_the_text
 from .locate import Loc, lines_of, locate
 from .model import Spec
@@ -70,6 +71,8 @@ def load_spec(path: Path, *, overrides: Sequence[str] = ()) -> LoadedSpec:
     """
     folder = Path() if resources.folder("specs") in path.parents else path.parent
     source = overridden(extended(parse(path)), overrides, folder)
+    if beyond_bounds := bounds.findings(source.data):
+        refuse(source, beyond_bounds)
     try:
         spec = Spec.model_validate(frozen(source.data), strict=True)
     except ValidationError as error:
@@ -131,11 +134,14 @@ def dropped(data: Any, loc: Loc) -> Any:
 def read(path: Path) -> str:
     """The file's text. Raises UsageError if there is none, SpecError if it is not UTF-8 or empty."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(bounds.LARGEST_FILE + 1)
     except IsADirectoryError:
         raise UsageError(f"{path} is a folder", remedy="give the spec's file, such as specs/quickstart.toml") from None
     except OSError as problem:
         raise UsageError(f"the spec {path} cannot be read: {problem.strerror}") from None
+    if len(data) > bounds.LARGEST_FILE:
+        raise SpecError(Problem("", f"the file is larger than {bounds.LARGEST_FILE:,} bytes"), file=str(path))
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")  # a byte order mark, as some editors write, is no fault
     except UnicodeDecodeError as problem:
@@ -151,12 +157,19 @@ def read(path: Path) -> str:
 
 
 def parse(path: Path) -> Source:
-    """TOML to plain data; numbers with a point become decimals, exactly as written."""
+    """TOML to plain data; numbers with a point become decimals, exactly as written. Raises SpecError."""
     text = read(path)
     try:
-        return Source(path, text, tomllib.loads(text, parse_float=Decimal))
+        source = Source(path, text, tomllib.loads(text, parse_float=Decimal))
     except tomllib.TOMLDecodeError as problem:
         raise SpecError(syntax_problem(problem, text), file=str(path), text=text) from None
+    except (ValueError, ArithmeticError):  # a number of thousands of digits is none for Python either
+        raise SpecError(Problem("", "a number in it is too long to be read"), file=str(path)) from None
+    except RecursionError:
+        raise SpecError(Problem("", "it is nested too deeply to be read"), file=str(path)) from None
+    if broken := bounds.findings(source.data):
+        refuse(source, broken)
+    return source
 
 
 def syntax_problem(problem: tomllib.TOMLDecodeError, text: str) -> Problem:
@@ -178,7 +191,7 @@ def extended(source: Source) -> Source:
     if not isinstance(name, str) or Path(name).is_absolute():
         refuse(source, [Finding(("extends",), "must be the path of another spec, relative to this one")])
     path = source.file.parent / name
-    if not path.is_file():
+    if not is_file(path):
         refuse(source, [Finding(("extends",), f"there is no file {name!r}", f"looked for {path}")])
     base = parse(path)
     if "extends" in base.data:
@@ -207,7 +220,9 @@ def overridden(source: Source, overrides: Sequence[str], folder: Path) -> Source
         keys = [key.strip() for key in path.split(".")]
         if not equals or not all(keys):
             raise UsageError(f"--set {override!r} is not KEY=VALUE", remedy="such as --set variant.0.sparsity=0.5")
-        loc = tuple(int(key) if key.isdecimal() else key for key in keys)
+        if len(keys) > bounds.DEEPEST:
+            raise UsageError(f"--set {override[:80]!r}…: no key of a spec lies that deep")
+        loc = tuple(int(key) if key.isascii() and key.isdecimal() else key for key in keys)
         given = toml_value(value.strip())
         data = replaced(data, loc, given if is_here else counted_from_here(loc, given), override)
         locs.append(loc)
@@ -218,7 +233,7 @@ def toml_value(text: str) -> Any:
     """A TOML value; what is none is text: `--set study.title=Quick` needs no quotes."""
     try:
         return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, ArithmeticError, RecursionError):
         return text
 
 

@@ -27,6 +27,7 @@ class Walk:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.counted = (0, 1)
         self.lines: dict[Loc, int] = {}
         self.tables: dict[Loc, int] = {}
         """How many `[[…]]` of a path were seen: the last one is meant by what follows."""
@@ -50,7 +51,10 @@ class Walk:
         return found[0]
 
     def _line(self) -> int:
-        return self.text.count("\n", 0, self.at) + 1
+        """Counted on from where it was last asked: the walk only goes forward."""
+        place, line = self.counted
+        self.counted = (self.at, line + self.text.count("\n", place, self.at))
+        return self.counted[1]
 
     def _note(self, loc: Loc) -> None:
         """The first mention of a path is its place, and that of every table that it implies."""

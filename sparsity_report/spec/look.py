@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..paths import beside, is_dir, is_file
 from .findings import Finding
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from . import model
 
 
@@ -15,13 +17,13 @@ def findings(report: model.Report, folder: Path) -> tuple[Finding, ...]:
     """What keeps the templates and the style sheet from being used; paths count from the spec's `folder`."""
     found = []
     if report.templates:
-        place = folder / Path(report.templates).expanduser()
-        if not place.is_dir():
-            what = f"{report.templates!r} is a file" if place.exists() else f"there is no folder {report.templates!r}"
+        place = beside(folder, report.templates)
+        if not is_dir(place):
+            what = f"{report.templates!r} is a file" if is_file(place) else f"there is no folder {report.templates!r}"
             hint = f"looked for {place}; a folder of *.j2, css/*.css and js/*.js to come before those shipped"
             found.append(Finding(("report", "templates"), what, hint))
-    if report.style and (problem := unreadable(folder / Path(report.style).expanduser())):
-        hint = f"looked for {folder / Path(report.style).expanduser()}; templates/css/house.css is one to start from"
+    if report.style and (problem := unreadable(beside(folder, report.style))):
+        hint = f"looked for {beside(folder, report.style)}; templates/css/house.css is one to start from"
         found.append(Finding(("report", "style"), f"{report.style!r} {problem}", hint))
     return tuple(found)
 

@@ -100,7 +100,7 @@ class Hardware(Table):
 
     device: Literal["cpu", "cuda"] = "cpu"
     """Where everything runs."""
-    threads: Positive | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Of every operation; by default as many as PyTorch takes."""
     wait_policy: Literal["default", "passive", "active"] | None = None
     """

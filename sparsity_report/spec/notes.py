@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import bibliography, quotes, registry, selectors
 from ..errors import Problem, SpecError
+from ..paths import beside
 from . import rules
 from .findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ..contracts import Cell
     from . import model
@@ -46,7 +47,7 @@ def read(wanted: model.Notes, folder: Path) -> tuple[tuple[Finding, ...], Notes]
         name = getattr(wanted, part)
         try:
             if name:
-                texts[part] = (name, (folder / Path(name).expanduser()).read_text(encoding="utf-8-sig"))
+                texts[part] = (name, beside(folder, name).read_text(encoding="utf-8-sig"))
         except UnicodeDecodeError as problem:
             missing.append(Finding(("report", "notes", part), f"{name!r} is not UTF-8 (byte {problem.start})"))
         except OSError as problem:

@@ -16,6 +16,7 @@ from .. import registry, selectors
 from ..contracts import Pattern
 from ..counting import refuses
 from ..hardware import machines as table
+from . import bounds
 from .findings import Finding, from_pydantic, written
 from .model import QuantizeStep, StageKeys
 
@@ -43,7 +44,7 @@ def findings(spec: Spec) -> tuple[Finding, ...]:
             found += calibrated(spec, step, loc)
     for number, expect in enumerate(spec.expect):
         found += expectation(spec, expect, ("expect", number))
-    return tuple(found) or tuple(unmatched(spec))
+    return tuple(found) or tuple(bounds.cells(spec)) or tuple(unmatched(spec))
 
 
 def pruning_steps(each: Variant, loc: Loc) -> list[tuple[PruneStep, Loc]]:

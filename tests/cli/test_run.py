@@ -187,6 +187,40 @@ def test_plan_knows_what_is_finished(spec, capsys):
     assert before["models"][0]["accounting"]["parameters"] == 1_915_680
 
 
+def test_plan_says_why_a_cell_is_to_be_run(spec, tmp_path, capsys, monkeypatch):
+    """What is new, what changed, what failed, what is damaged; and that nothing need be pruned again."""
+    from sparsity_report import registry
+
+    def planned(*overrides):
+        run("plan", "small.toml", "--json", *(word for each in overrides for word in ("--set", each)))
+        cells = json.loads(capsys.readouterr().out)["cells"]
+        return {cell["id"].split("-")[-2] if "-" in cell["id"] else cell["id"]: cell for cell in cells}
+
+    def broken(*_):
+        raise MemoryError("not enough")
+
+    assert {cell["why"] for cell in planned().values()} == {"not run yet"}
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.get("formats", "csr"), "encode", broken)
+        run("run", "small.toml")
+    capsys.readouterr()
+    (tmp_path / "reports/small/cells").joinpath(planned()["masked"]["id"] + ".json").write_text("{}", "utf-8")
+
+    found = planned()
+    assert [(cell["state"], cell["why"], cell["pruned"]) for cell in found.values()] == [
+        ("finished", "", False),
+        ("to run", "its entry is damaged", True),
+        ("to retry", "it failed: MemoryError: not enough", True),
+    ]
+    assert planned('metrics.use=["storage", "perplexity", "flips"]')["dense"]["why"] == (
+        "new metric flips, metric sparsity is no longer wanted, metric flops is no longer wanted, "
+        "metric agreement is no longer wanted, metric divergence is no longer wanted"
+    )
+    assert planned("data.evaluation.windows=2")["dense"]["why"] == "evaluation changed"
+    run("plan", "small.toml")
+    assert "its entry is damaged; its pruned state is kept" in capsys.readouterr().out
+
+
 def test_a_reader_who_goes_away_cannot_cut_the_report_short(spec, tmp_path, monkeypatch):
     """`sparsity-report render … | head -1` closes the pipe after the first path; every file is written by then."""
     import subprocess

@@ -8,12 +8,13 @@ import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
-from tiny_results import cell, perplexity, results, stored
+from tiny_results import cell, perplexity, results, stored, timing
 
 from sparsity_report.cli import doctor, main
-from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, ENVIRONMENT, OK, SPEC, USAGE
+from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, ENVIRONMENT, OK, SPEC, USAGE, worst
 from sparsity_report.results.model import CheckRecord, RegistrationRecord, Results
 from sparsity_report.spec.load import load_spec
 
@@ -254,6 +255,66 @@ def test_diff_json_is_plain_data(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run("diff", folder, folder, "--json") == OK
     found = json.loads(capsys.readouterr().out)
     assert [each["verdict"] for each in found["differences"]] == ["same", "same"]
+
+
+@pytest.mark.parametrize("wanted", ["text", "markdown", "json", "html"])
+def test_diff_writes_each_format_where_it_is_told_to(
+    wanted: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = (saved(tmp_path / str(value), results(cell("csr", stored(value)))) for value in (9, 8))
+    file = tmp_path / "diff"
+
+    assert run("diff", old, new, "--format", wanted) == CHECK_FAILED
+    printed = capsys.readouterr().out
+    assert "better" in printed
+    assert run("diff", old, new, "--format", wanted, "--output", file) == CHECK_FAILED
+    assert (capsys.readouterr().out, file.read_text("utf-8")) == (f"{file}\n", printed)
+
+
+def test_diff_knows_its_formats_and_says_what_it_could_not_compare(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = timing("prefill_latency_s", 1.0, (0.9, 1.1))
+    here, there = (
+        saved(tmp_path / name, results(cell("dense", stored(1), seconds), fingerprint=name)) for name in ("a", "b")
+    )
+
+    assert run("diff", here, there, "--format", "mardown") == USAGE
+    assert "did you mean 'markdown'?" in capsys.readouterr().err
+    assert run("diff", here, there) == OK
+    assert "timings are not compared" in capsys.readouterr().out
+    assert run("diff", here, there, "--timings") == CANNOT_CHECK
+    assert "1 numbers could not be compared, which is no pass" in capsys.readouterr().err
+
+
+def test_check_writes_junit_whatever_the_verdict(tmp_path: Path) -> None:
+    folder = saved(
+        tmp_path / "run", results(cell("dense", stored(2))).model_copy(update={"checks": (gate("miss", "fail"),)})
+    )
+    base = saved(tmp_path / "base", results(cell("dense", stored(1))))
+
+    assert run("check", folder, "--baseline", base, "--junit", tmp_path / "deep" / "checks.xml") == CHECK_FAILED
+    suite = ElementTree.parse(tmp_path / "deep" / "checks.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "2")
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ((6, 7, 0), 7),
+        ((0, 6), 6),
+        ((5, 7), 5),
+        ((4, 5, 6, 7), 4),
+        ((1, 4), 1),
+        ((130, 1), 130),
+        ((0, 0), 0),
+        ((), 0),
+    ],
+    ids=str,
+)
+def test_of_several_exit_codes_one_goes_first(codes: tuple[int, ...], expected: int) -> None:
+    """130, 1, 4, 5, 7, 6, 0: what stopped the work before what it found, and the unknown before the known."""
+    assert worst(*codes) == expected
 
 
 def test_doctor_tells_what_is_missing_beforehand(

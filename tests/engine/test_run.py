@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from sparsity_report import registry
-from sparsity_report.engine import leaves, nodes
+from sparsity_report.engine import leaves, nodes, stopwatch
 from sparsity_report.engine.run import Options, run_study
 from sparsity_report.engine.state import ModelState
 from sparsity_report.errors import EnvironmentProblem, SpecError, UsageError
@@ -95,6 +95,46 @@ def test_a_changed_format_runs_only_its_own_cell(study, tmp_path):
 
     assert names.count("CellFinished") == 1
     assert names.count("NodeStarted") == 0
+
+
+TIMED = 'metrics.latency={ batch = [1], prompt = [8], decode = 2, runs = 3, seconds = 0, process = "shared" }'
+USED = ("storage", "perplexity", "latency", "profile")
+
+
+def use(*names):
+    return f"metrics.use={json.dumps(names)}"
+
+
+def test_a_new_metric_neither_prunes_nor_times_again(study, tmp_path, monkeypatch):
+    """Down to the stage: only the metric's own forward runs; what the clock said before stands as it was."""
+    first, _ = study(tmp_path / "run", overrides=(TIMED, use(*USED)))
+    monkeypatch.setattr(nodes, "STAGES", {"prune": lambda *_: pytest.fail("pruned again")})
+    monkeypatch.setattr("sparsity_report.engine.leaves.profile_pair", lambda *_: pytest.fail("profiled again"))
+    monkeypatch.setattr("sparsity_report.engine.stopwatch.time_cell", lambda *_: pytest.fail("timed again"))
+
+    second, events = study(tmp_path / "run", overrides=(TIMED, use(*USED, "flips")))
+
+    def clocked(results):
+        return [each for cell in results.cells for each in cell.metrics if each.noise == "timing"]
+
+    assert sum(type(event).__name__ == "CellFinished" for event in events) == 5
+    assert clocked(first) == clocked(second) != []
+    assert numbers(first).items() < numbers(second).items()
+
+
+def test_force_and_another_machine_time_again(study, tmp_path, monkeypatch):
+    times = []
+    time_cell = stopwatch.time_cell
+    monkeypatch.setattr(stopwatch, "time_cell", lambda *a: (times.append(a), time_cell(*a))[1])
+    options = {"overrides": (TIMED, use("storage", "latency")), "only": ("dense*",)}
+    study(tmp_path / "run", **options)
+    study(tmp_path / "run", **options)
+    assert len(times) == 1
+    study(tmp_path / "run", force=True, **options)
+    assert len(times) == 2
+    monkeypatch.setenv("OMP_PROC_BIND", "false")  # one of what the fingerprint is made of
+    study(tmp_path / "run", **options)
+    assert len(times) == 3
 
 
 def test_a_failed_cell_is_a_row_with_its_reason_and_is_tried_again(study, tmp_path, monkeypatch):
@@ -203,14 +243,25 @@ def test_hidden_states_wait_on_the_disk(study, tmp_path, monkeypatch):
     assert not list((tmp_path / "run" / "artifacts").glob("*.hidden.*"))
 
 
-def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path):
-    first, _ = study(tmp_path / "run")
-    for file in [*(tmp_path / "run").glob("cells/*"), *(tmp_path / "run").glob("artifacts/*.masks.*")]:
-        file.write_bytes(file.read_bytes()[:20])
+KINDS_OF_ENTRIES = ("cells/*.json", "nodes/*.json", "artifacts/*.state.safetensors", "detail/*.json.gz")
 
-    second, _ = study(tmp_path / "run")
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path, damage):
+    """Cut short, or with one digit or bit changed so that it can still be read: its hash tells."""
+    first, _ = study(tmp_path / "run")
+    files = [file for kind in KINDS_OF_ENTRIES for file in (tmp_path / "run").glob(kind)]
+    assert len({file.parent.name for file in files}) == len(KINDS_OF_ENTRIES)
+    for file in files:
+        whole = file.read_bytes()
+        place = next((at for at in range(len(whole) - 9, 0, -1) if whole[at : at + 1].isdigit()), 0)
+        changed = bytes([whole[place] ^ 1])
+        file.write_bytes(whole[:20] if damage == "cut" else whole[:place] + changed + whole[place + 1 :])
+
+    second, events = study(tmp_path / "run")
 
     assert numbers(first) == numbers(second)
+    assert sum(type(event).__name__ == "CellFinished" for event in events) == 5
 
 
 def test_a_full_disk_ends_the_run_with_a_remedy_and_loses_nothing(study, tmp_path, monkeypatch):

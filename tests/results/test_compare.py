@@ -9,7 +9,7 @@ from tiny_results import cell, perplexity, results, stored, timing
 
 from sparsity_report.errors import CANNOT_CHECK, CHECK_FAILED, OK
 from sparsity_report.results.compare import FLOAT_TOLERANCE, Comparison, compare
-from sparsity_report.results.model import DataRecord, Measurement, Results
+from sparsity_report.results.model import DataRecord, Measurement, Results, TaskRecord
 
 
 def against(old: Measurement, new: Measurement, machines: tuple[str, str] = ("one", "one")) -> Comparison:
@@ -154,3 +154,81 @@ def test_what_was_lost_is_a_change_and_what_is_new_is_not() -> None:
 
 def test_nothing_in_common_cannot_be_compared() -> None:
     assert compare(results(), results(cell("csr", stored(1)))).exit_code == CANNOT_CHECK
+
+
+SLOW, FAST = timing("prefill_latency_s", 2.0, (1.9, 2.1)), timing("prefill_latency_s", 1.0, (0.9, 1.1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "machines", "expected"),
+    [
+        (FAST, SLOW, ("one", "one"), CHECK_FAILED),
+        (FAST, FAST, ("one", "one"), OK),
+        (FAST, FAST, ("one", "two"), CANNOT_CHECK),
+    ],
+)
+def test_timings_decide_where_they_are_asked_to(old, new, machines, expected) -> None:
+    """Beside bytes that are the same; without being asked, they only stand there."""
+    before, after = (
+        results(cell("dense", stored(1), each), fingerprint=name)
+        for each, name in zip((old, new), machines, strict=True)
+    )
+    comparison = compare(before, after)
+
+    assert comparison.verdict() == OK
+    assert comparison.verdict(timings=True) == expected
+
+
+def other_text(value: int) -> tuple[Results, Results]:
+    """Bytes that are the given factor of each other, and perplexities of two protocols."""
+    first, second = (
+        results(cell("dense", stored(each), perplexity(20.0)), data=[DataRecord(**data(protocol))])
+        for each, protocol in ((1, "windows of 256"), (value, "windows of 512"))
+    )
+    return first, second
+
+
+def test_what_could_not_be_compared_is_no_pass_and_goes_before_what_changed() -> None:
+    """Exit 7 although the bytes agree; still 7 where they do not: a fault may hide in what was not seen."""
+    assert compare(*other_text(1)).verdict() == CANNOT_CHECK
+    assert compare(*other_text(2)).verdict() == CANNOT_CHECK
+    assert [each.metric for each in compare(*other_text(1)).unjudged] == ["perplexity"]
+
+
+def test_rounding_itself_is_never_judged_and_stops_nobody() -> None:
+    rounding = stored(1).model_copy(update={"metric": "max_abs_logit_difference", "noise": "float"})
+    run = results(cell("dense", stored(1), rounding))
+
+    assert compare(run, run).verdict() == OK
+
+
+def test_a_task_of_other_items_is_not_compared() -> None:
+    accuracy = perplexity(0.5).model_copy(update={"metric": "task_acc", "conditions": {"task": "piqa", "fewshot": 0}})
+    task = {"task": "piqa", "version": "1", "items": 10, "of": 20}
+    old, new, same = (
+        results(cell("dense", stored(1), accuracy)).model_copy(
+            update={"tasks": (TaskRecord.model_validate(task | {"sha256": sha}),)}
+        )
+        for sha in ("a", "b", "a")
+    )
+
+    assert compare(old, new).verdict() == CANNOT_CHECK
+    assert compare(old, same).verdict() == OK
+
+
+def test_what_else_differs_is_said() -> None:
+    """Spec, model, software and machine: where a changed number may come from."""
+    old = results(cell("dense", stored(1)))
+    environment = old.environment.model_copy(update={"packages": {"torch": "2.7"}, "fingerprint": "other"})
+    model = old.models[0].model_copy(update={"revision": "abc"})
+    spec = old.spec.model_copy(update={"sha256": "new"})
+    new = old.model_copy(update={"environment": environment, "models": (model,), "spec": spec, "quick": True})
+
+    assert compare(old, old).circumstances == ()
+    assert compare(old, new).circumstances == (
+        "NEW is a rehearsal (--quick)",
+        "the spec changed",
+        "model tiny: bundled:tiny → bundled:tiny abc",
+        "package torch: none → 2.7",
+        "timings are not compared: another machine, software or number of threads",
+    )

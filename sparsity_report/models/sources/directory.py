@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...contracts import Info
 from ...errors import EnvironmentProblem
+from ...paths import beside, is_dir
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...contracts import ModelRequest
     from ..loading import LoadedModel
 
@@ -35,7 +37,7 @@ def matches(source: str) -> bool:
 
 def locate(request: ModelRequest) -> Path:
     """The directory; a relative path counts from the request's folder."""
-    return Path(request.folder, Path(request.source).expanduser())
+    return beside(request.folder, request.source)
 
 
 def read_config(folder: Path) -> dict[str, Any] | None:
@@ -63,7 +65,7 @@ def check(folder: Path) -> None:
 
 def check_weights(folder: Path) -> None:
     """Raises EnvironmentProblem for what is missing, and for weights that only unpickling would read."""
-    if not folder.is_dir():
+    if not is_dir(folder):
         raise EnvironmentProblem(
             f"there is no directory {folder}", remedy="Relative paths count from the folder of the spec."
         )

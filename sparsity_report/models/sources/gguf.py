@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...contracts import Info
 from ...errors import EnvironmentProblem
+from ...paths import beside, is_file
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -45,8 +46,8 @@ def matches(source: str) -> bool:
 
 def locate(request: ModelRequest) -> Path:
     """The file; a relative path counts from the request's folder. Raises EnvironmentProblem."""
-    path = Path(request.folder, Path(request.source).expanduser())
-    if not path.is_file():
+    path = beside(request.folder, request.source)
+    if not is_file(path):
         raise EnvironmentProblem(f"there is no file {path}", remedy="Relative paths count from the folder of the spec.")
     return path
 
