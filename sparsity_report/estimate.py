@@ -92,6 +92,17 @@ def memory_bytes(shape: ModelShape, spec: Spec, model: Model, cells: Sequence[Ce
     return pair + max(scores, hidden, pair if fresh else 0)
 
 
+def cell_memory_bytes(shape: ModelShape, spec: Spec, model: Model, cell: Cell, *, fresh: bool) -> int:
+    """
+    What a cell takes beside the model that is loaded: its own layers, and while it is timed in a process of its own
+    dense and its layers once more.
+    """
+    targets = targeted_shapes(shape.matrices, spec.target)
+    own = cell_bytes(shape, targets, cell, model.dtype).target
+    pair = BASE_MEMORY_BYTES + shape.parameters * VALUE_BYTES[model.dtype] + own
+    return own + (pair if cell.timed and fresh else 0)
+
+
 def text_tokens(evaluation: Evaluation, folder: str) -> int:
     """Tokens of an evaluation text, from its size where it lies on this machine; otherwise a guess."""
     corpus, _, argument = evaluation.source.partition(":")

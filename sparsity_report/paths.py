@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 
@@ -19,6 +20,13 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def regular(path: Path) -> Path:
+    """The path itself. Raises OSError for what is there and is no ordinary file: a device can be read for ever."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is no ordinary file")
+    return path
 
 
 def is_dir(path: Path) -> bool:

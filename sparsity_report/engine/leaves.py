@@ -9,9 +9,11 @@ import torch
 
 from .. import registry
 from ..accounting import values_of
+from ..errors import SparsityReportError
+from ..estimate import cell_memory_bytes
 from ..results.model import CellRecord, Fallback, FormatRecord, StageRecord, VariantRecord
 from . import equivalence
-from .memory import peak_bytes, reset_peak
+from .memory import available_bytes, peak_bytes, reset_peak
 from .profile import profile_pair
 from .remembered import Clocked, remembered
 from .stopwatch import settings, trial
@@ -170,6 +172,19 @@ def pruning_records(spec: Spec, made: NodeRecord | None) -> list[Measurement]:
     return [
         record for each in families if each.LEVEL == "pruning" and made is not None for record in each.measure(made)
     ]
+
+
+def check_room(spec: Spec, prepared: Prepared, cell: Cell, *, fresh: bool) -> None:
+    """
+    Raises SparsityReportError for a cell that would take more memory than is left: the system would end the whole run.
+    """
+    needed = cell_memory_bytes(prepared.dense.anatomy.shape, spec, prepared.model, cell, fresh=fresh)
+    left = available_bytes()
+    if left is not None and needed > left and spec.hardware.device == "cpu":
+        process = " (timed in a process of its own)" if cell.timed and fresh else ""
+        raise SparsityReportError(
+            f"it needs about {needed / 2**20:,.0f} MiB of memory{process}, and {left / 2**20:,.0f} MiB are left"
+        )
 
 
 def execute(

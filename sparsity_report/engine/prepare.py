@@ -201,6 +201,18 @@ def check_generation(generation: Generation, context: int | None) -> None:
         raise SpecError(Problem("metrics.generation", message))
 
 
+def check_vocabulary(loaded: LoadedModel, windows: Sequence[Windows]) -> None:
+    """Every token must have a row of the embedding. Raises EnvironmentProblem for a tokenizer of another model."""
+    embedding: Any = loaded.model.get_input_embeddings()
+    rows = embedding.weight.shape[0]
+    largest = max((int(each.ids.max()) for each in windows if each.ids.numel()), default=-1)
+    if largest >= rows:
+        raise EnvironmentProblem(
+            f"the tokenizer of {loaded.source} gives the token {largest}, and the model knows {rows}",
+            remedy="Tokenizer and weights belong to different models: fetch them again, or save both from one.",
+        )
+
+
 def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Prepared:
     """
     Model, target and windows. Raises EnvironmentProblem (no model, no text) and SpecError (nothing matches, too short).
@@ -219,6 +231,8 @@ def prepare(spec: Spec, model: Model, cells: Sequence[Cell], place: Place) -> Pr
         check_generation(spec.metrics.generation, parts.shape.context)
     blocks = ResidentBlocks(loaded.model, parts.blocks_path)
     calibration = calibration_sets(cells, spec.data.calibration, loaded, parts.shape.context, place)
+    seen = [*(each.windows for each in evaluation), *(each.windows for each in calibration.values())]
+    check_vocabulary(loaded, seen)
     if calibration or "sensitivity" in spec.metrics.use:
         with torch.no_grad():
             blocks.check(batches(evaluation[0].windows.ids)[0])

@@ -28,7 +28,7 @@ from .evidence import sensitivity
 from .excerpt import excerpt
 from .generation import generations
 from .histogram import histograms
-from .leaves import execute, unfinished
+from .leaves import check_room, execute, unfinished
 from .memory import peak_bytes, reset_peak
 from .nodes import NodeResult
 from .prepare import Place, prepare
@@ -241,6 +241,7 @@ def run_leaf(
         return unfinished(cell, node.failure)
     started = time.monotonic()
     try:
+        check_room(run.loaded.spec, prepared, cell, fresh=run.stopwatch.process is not None)
         state, _ = nodes.state_of(run.loaded.spec, prepared, cell.node, run.folder)
         record, samples = execute(run.loaded.spec, prepared, cell, state, node, made, anchor, run.stopwatch)
     except Exception as problem:  # the one place where a cell's failure becomes data

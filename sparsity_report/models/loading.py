@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..errors import EnvironmentProblem
+from . import plausible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,6 +125,8 @@ def read_model(folder: Path, dtype: str, **gguf: str) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
+    if not gguf:
+        plausible.check(folder)
     with quiet_transformers(), wrapped_errors(folder / gguf.get("gguf_file", "")):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
@@ -161,11 +164,9 @@ def read_tokenizer(folder: Path, **gguf: str) -> PreTrainedTokenizerBase:
 @contextlib.contextmanager
 def wrapped_errors(place: Path) -> Iterator[None]:
     """What transformers raises for files that it cannot use, as an EnvironmentProblem."""
-    from safetensors import SafetensorError
-
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+    except Exception as error:  # of a broken config it makes any: division by zero, wrong types, missing attributes
         raise EnvironmentProblem(
             f"{place} cannot be loaded: {type(error).__name__}: {' '.join(str(error).split())[:400]}",
             remedy="Its files must be whole, and of a decoder-only model that the installed transformers knows; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..paths import beside, is_dir, is_file
+from ..paths import beside, is_dir, is_file, regular
 from .findings import Finding
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def findings(report: model.Report, folder: Path) -> tuple[Finding, ...]:
 def unreadable(sheet: Path) -> str:
     """Why a style sheet cannot be read, or nothing."""
     try:
-        sheet.read_text(encoding="utf-8")
+        regular(sheet).read_text(encoding="utf-8")
     except UnicodeDecodeError as problem:
         return f"is not UTF-8 (byte {problem.start})"
     except OSError as problem:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .. import bibliography, quotes, registry, selectors
 from ..errors import Problem, SpecError
-from ..paths import beside
+from ..paths import beside, regular
 from . import rules
 from .findings import Finding
 
@@ -47,7 +47,7 @@ def read(wanted: model.Notes, folder: Path) -> tuple[tuple[Finding, ...], Notes]
         name = getattr(wanted, part)
         try:
             if name:
-                texts[part] = (name, beside(folder, name).read_text(encoding="utf-8-sig"))
+                texts[part] = (name, regular(beside(folder, name)).read_text(encoding="utf-8-sig"))
         except UnicodeDecodeError as problem:
             missing.append(Finding(("report", "notes", part), f"{name!r} is not UTF-8 (byte {problem.start})"))
         except OSError as problem:

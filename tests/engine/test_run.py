@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from sparsity_report import registry
-from sparsity_report.engine import leaves, nodes, stopwatch
+from sparsity_report.engine import leaves, memory, nodes, stopwatch
 from sparsity_report.engine.run import Options, run_study
 from sparsity_report.engine.state import ModelState
 from sparsity_report.errors import EnvironmentProblem, SpecError, UsageError
@@ -148,6 +148,39 @@ def test_a_failed_cell_is_a_row_with_its_reason_and_is_tried_again(study, tmp_pa
     assert statuses["csr"] == ("failed", "MemoryError: 3 GiB needed")
     assert statuses["nm"] == ("ok", "")
     assert [cell.status for cell in again.cells] == ["ok"] * 5
+
+
+def test_a_cell_that_does_not_fit_is_refused_with_the_estimate_and_alone(study, tmp_path, monkeypatch):
+    """CSR at 30 % is larger than masked: with room between the two, it alone is refused, before anything is built."""
+    csr, masked = 1_075_200 * 8 + 7_230 * 4, 1_536_000 * 4
+    monkeypatch.setattr(leaves, "available_bytes", lambda: (csr + masked) // 2)
+    results, _ = study(tmp_path / "run")
+    reasons = {cell.variant.format.entry: cell.reason for cell in results.cells if cell.status != "ok"}
+    monkeypatch.setattr(leaves, "available_bytes", lambda: None)  # a system that does not say
+    again, _ = study(tmp_path / "run")
+
+    assert reasons == {"csr": "it needs about 8 MiB of memory, and 7 MiB are left"}
+    assert [cell.status for cell in again.cells] == ["ok"] * 5
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("max", 2_000 * 1024), (str(10**6), 10**6 - 400_000 + 300_000), ("1000", 0)]
+)
+def test_memory_that_is_left_is_the_least_that_anybody_says(tmp_path, monkeypatch, limit, expected):
+    for name, text in {
+        "meminfo": "MemTotal: 9000 kB\nMemAvailable:   2000 kB\n",
+        "memory.max": f"{limit}\n",
+        "memory.current": "400000\n",
+        "memory.stat": "anon 1\ninactive_file 100000\nactive_file 200000\n",
+    }.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+
+    assert memory.available_bytes() == expected
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(memory, "CGROUP", tmp_path / "none")
+    assert memory.available_bytes() is None
 
 
 def test_a_failed_node_fails_all_its_formats(study, tmp_path, monkeypatch):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import random
 from typing import TYPE_CHECKING, Any
 
 import gguf
@@ -14,6 +16,7 @@ from sparsity_report.contracts import ModelRequest
 from sparsity_report.errors import EnvironmentProblem
 from sparsity_report.models import arithmetic, loading
 from sparsity_report.models.anatomy import anatomy, read
+from sparsity_report.models.sources.gguf import open_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +146,44 @@ def test_a_file_that_is_absent_or_no_gguf_is_said_so(tmp_path: Path, monkeypatch
     with pytest.raises(EnvironmentProblem, match=r"cannot be loaded|not a readable GGUF"):
         loading.load(ModelRequest(str(tmp_path / "fake.gguf")))
     assert loading.config(ModelRequest(str(tmp_path / "fake.gguf"))) is None
+
+
+def test_any_damage_to_a_header_is_refused_or_read(file: Path) -> None:
+    """Cut, overwritten and flipped: no traceback, and no reader that counts to 2^60."""
+    whole, chance = file.read_bytes(), random.Random(0)
+    end = len(whole) - len(whole) // 2
+    for _ in range(40):
+        data = bytearray(whole)
+        place = chance.randrange(4, min(end, 3000))
+        match chance.randrange(3):
+            case 0:
+                data = data[:place]
+            case 1:
+                data[place : place + 8] = b"\xff" * 7 + b"\x0f"
+            case 2:
+                data[place] ^= 1 << chance.randrange(8)
+        file.write_bytes(data)
+        loading.config(ModelRequest(str(file)))
+        with contextlib.suppress(EnvironmentProblem):  # whatever else is raised fails the test
+            open_header(file)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (8, 2**60, "claims more than the file holds"),  # the number of tensors
+        (16, 2**60, "claims more than the file holds"),  # the number of fields
+        (24, 2**60, "claims more than the file holds"),  # the length of the first key
+        (4, 2**40 + 99, "version 99"),
+    ],
+)
+def test_a_header_that_claims_too_much_is_refused_at_once(file: Path, place: int, value: int, message: str) -> None:
+    data = bytearray(file.read_bytes())
+    data[place : place + 8] = value.to_bytes(8, "little")
+    file.write_bytes(data)
+
+    with pytest.raises(EnvironmentProblem, match=message):
+        loading.load(ModelRequest(str(file)))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...contracts import Info
 from ...errors import EnvironmentProblem
-from ...paths import beside, is_dir
+from ...paths import beside, is_dir, is_file, regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +43,8 @@ def locate(request: ModelRequest) -> Path:
 def read_config(folder: Path) -> dict[str, Any] | None:
     """config.json of a folder, or None where there is none that can be read."""
     try:
-        plain = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        plain = json.loads(regular(folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return None
     return plain if isinstance(plain, dict) else None
 
@@ -69,6 +69,8 @@ def check_weights(folder: Path) -> None:
         raise EnvironmentProblem(
             f"there is no directory {folder}", remedy="Relative paths count from the folder of the spec."
         )
+    if odd := [path.name for path in sorted(folder.iterdir()) if not (is_file(path) or is_dir(path))]:
+        raise EnvironmentProblem(f"{folder}: {odd[0]} is no ordinary file", remedy="Copy the model there again.")
     if read_config(folder) is None:
         raise EnvironmentProblem(f"{folder} has no readable config.json", remedy="Save the model there again.")
     if not list(folder.glob("*.safetensors")):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ...contracts import Info
 from ...errors import EnvironmentProblem
 from ...paths import beside, is_file
+from .. import gguf_header
 
 if TYPE_CHECKING:
     from gguf import GGUFReader
@@ -57,8 +58,9 @@ def open_header(path: Path) -> GGUFReader:
     from gguf import GGUFReader
 
     try:
+        gguf_header.check(path)
         return GGUFReader(path)
-    except (ValueError, IndexError, OSError) as error:
+    except (ValueError, IndexError, KeyError, OSError) as error:
         raise EnvironmentProblem(f"{path} is not a readable GGUF file: {error}", remedy="Fetch it again.") from error
 
 
@@ -153,6 +155,7 @@ def load(request: ModelRequest) -> LoadedModel:
     from ..loading import LoadedModel, read_pretrained
 
     path = locate(request)
+    open_header(path)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     folder = cache_folder(sha256)

@@ -1,0 +1,170 @@
+"""Damaged, hostile and degenerate models: refused in words before anything is built, or recorded as what they are."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from tiny_models import COMMON
+
+from sparsity_report.contracts import ModelRequest
+from sparsity_report.engine.run import Options, run_study
+from sparsity_report.errors import EnvironmentProblem, SpecError
+from sparsity_report.models.loading import load
+from sparsity_report.spec.load import load_spec
+
+SPEC = """
+spec_version = 1
+[study]
+title = "Broken"
+[[model]]
+source = "./model"
+[data]
+evaluation = { source = "embedded", length = 16, windows = 2 }
+calibration = { source = "embedded", length = 16, windows = 2 }
+[[variant]]
+method = ["magnitude", "wanda"]
+sparsity = 0.5
+format = ["masked", "csr"]
+[metrics]
+use = ["storage", "sparsity", "perplexity"]
+"""
+
+
+def saved(folder, tokenizer, **changes):
+    """A tiny OPT with the real tokenizer, 2,048 tokens or as many as asked for."""
+    torch.manual_seed(0)
+    shape = COMMON | {"ffn_dim": 48, "word_embed_proj_dim": 32, "vocab_size": len(tokenizer)}
+    transformers.OPTForCausalLM(transformers.OPTConfig(**shape | changes)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path, tiny_opt):
+    return saved(tmp_path / "model", tiny_opt.tokenizer)
+
+
+def configured(model, **changes):
+    file = model / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | changes), "utf-8")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_hidden_layers": 10**9},  # building it would take for ever
+        {"vocab_size": 10**13},  # and this all memory
+        {"hidden_size": 10**6, "ffn_dim": 10**6, "word_embed_proj_dim": 10**6},
+        {"hidden_size": 0},
+        {"num_hidden_layers": -1},
+        {"num_hidden_layers": 0},
+        {"num_attention_heads": 7},
+        {"hidden_size": "x"},
+        {"vocab_size": 10},
+        {"model_type": "nothing-known"},
+        {"model_type": "bert"},
+        {"auto_map": {"AutoModelForCausalLM": "own.Model"}, "model_type": "own"},
+        {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}},
+    ],
+    ids=str,
+)
+def test_a_config_that_cannot_be_of_these_weights_is_refused(model, changes):
+    configured(model, **changes)
+    with pytest.raises(EnvironmentProblem) as refused:
+        load(ModelRequest(str(model)))
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "tokenizer_config.json"])
+def test_any_damage_to_any_file_is_refused_or_read(model, name):
+    """Twenty mutants each: cut, overwritten, flipped. What is read has the shape of the whole."""
+    file, chance = model / name, random.Random(name)
+    whole = file.read_bytes()
+    for _ in range(20):
+        data = bytearray(whole)
+        place = chance.randrange(min(len(data), 4000))  # headers are in front
+        match chance.randrange(3):
+            case 0:
+                data = data[:place]
+            case 1:
+                data[place : place + 8] = bytes(chance.choices(range(256), k=8))
+            case 2:
+                data[place] ^= 1 << chance.randrange(8)
+        file.write_bytes(data)
+        with contextlib.suppress(EnvironmentProblem):  # whatever else is raised fails the test
+            assert load(ModelRequest(str(model))).model.config.model_type == "opt"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_device_in_the_place_of_a_file_is_not_read(model, name):
+    """/dev/zero has no end."""
+    (model / name).unlink()
+    (model / name).symlink_to("/dev/zero")
+
+    with pytest.raises(EnvironmentProblem, match=r"is no ordinary file|no readable config"):
+        load(ModelRequest(str(model)))
+
+
+def test_a_model_without_a_tokenizer_is_refused(model):
+    for file in model.glob("*tok*"):
+        file.unlink()
+
+    with pytest.raises(EnvironmentProblem, match="holds no tokenizer"):
+        load(ModelRequest(str(model)))
+
+
+def study(folder):
+    (folder / "broken.toml").write_text(SPEC, "utf-8")
+    return run_study(load_spec(folder / "broken.toml"), folder / "run", Options(), lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [(float("nan"), "fc1"), (float("inf"), "fc1"), (float("nan"), "embed_tokens")],
+    ids=["nan weight", "inf weight", "nan embedding"],
+)
+def test_weights_that_are_no_numbers_are_recorded_as_what_they_do(model, tmp_path, value, where):
+    """No traceback and no number: dense is diverged, what cannot be pruned says why, and bytes are still counted."""
+    weights = load_file(model / "model.safetensors")
+    weights[next(name for name in weights if where in name and name.endswith("weight"))][:, 0] = value
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+
+    results = study(tmp_path)
+
+    assert results.cells[0].status == "diverged"
+    assert {cell.status for cell in results.cells} == {"diverged", "failed"}
+    assert results.cells[0].value("perplexity") is None
+    assert results.cells[0].value("stored_bytes", over="model") > 0
+    assert all(cell.reason for cell in results.cells)
+
+
+@pytest.mark.parametrize("changes", [{"num_hidden_layers": 1}, {"ffn_dim": 2}, {"ffn_dim": 46}], ids=str)
+def test_the_smallest_and_oddest_shapes_are_studied(tmp_path, tiny_opt, changes):
+    saved(tmp_path / "model", tiny_opt.tokenizer, **changes)
+
+    assert {cell.status for cell in study(tmp_path).cells} == {"ok"}
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path, tiny_opt):
+    """It gives tokens that the embedding has no row for."""
+    saved(tmp_path / "model", tiny_opt.tokenizer, vocab_size=8)
+
+    with pytest.raises(EnvironmentProblem, match="and the model knows 8"):
+        study(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("changes", [{"ffn_dim": 0}, {"max_position_embeddings": 8}], ids=str)
+def test_what_cannot_be_studied_is_said(tmp_path, tiny_opt, changes):
+    """Matrices without elements, and a context shorter than a window."""
+    saved(tmp_path / "model", tiny_opt.tokenizer, **changes)
+    with contextlib.suppress(EnvironmentProblem, SpecError):  # whatever else is raised fails the test
+        results = study(tmp_path)
+        assert {cell.status for cell in results.cells} <= {"ok", "failed"}
+        assert all(cell.reason or cell.status == "ok" for cell in results.cells)
