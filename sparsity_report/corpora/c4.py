@@ -58,7 +58,7 @@ def first_documents(file: str, count: int) -> list[str]:
     """The "text" of the first lines of gzipped JSON lines. Raises EnvironmentProblem when they cannot be read."""
     try:
         with gzip.open(file, "rt", encoding="utf-8") as lines:
-            found = []
+            found: list[str] = []
             while len(found) < count and (line := lines.readline(LONGEST_LINE)):
                 if len(line) == LONGEST_LINE:
                     raise ValueError("a line of it has no end")
