@@ -140,7 +140,16 @@ CUT_OFF = gzip.compress(b'{"text": "a"}\n' * 9000, mtime=0)[:60]
 WITHOUT_TEXT = gzip.compress(b"{}\n", mtime=0)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", CUT_OFF, WITHOUT_TEXT], ids=["no gzip", "cut off", "no text"])
+NO_TABLE = gzip.compress(b"[]\n", mtime=0)
+BOMB = gzip.compress(b'{"text": "' + b"a" * 2**25, mtime=0)
+"""Of 33 kB, and a thousand times that when it is unpacked; with more of it, a thousand times as much as anybody has."""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", CUT_OFF, WITHOUT_TEXT, NO_TABLE, BOMB],
+    ids=["no gzip", "cut off", "no text", "no table", "bomb"],
+)
 def test_a_broken_shard_of_c4_says_how_to_fetch_it_again(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "shard.json.gz"
     file.write_bytes(content)

@@ -9,7 +9,6 @@ how often a sampler has to try, and short documents count as well; the windows a
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import zlib
 from typing import TYPE_CHECKING
@@ -37,6 +36,8 @@ DOCUMENTS = {"train": 5000, "validation": 1100}
 How many of the shard's documents are read, from its start. Validation: as SparseGPT evaluates on C4. Train: at C4's
 mean of some 430 tokens a document, a thousand windows of 2048 tokens, of which a seed draws its 128.
 """
+LONGEST_LINE = 2**24
+"""Characters, many times the longest page: what a few bytes can unpack to is bounded."""
 JOINERS = {"train": "\n\n", "validation": " "}
 """Validation as SparseGPT joins it; train as every other text here."""
 
@@ -57,6 +58,11 @@ def first_documents(file: str, count: int) -> list[str]:
     """The "text" of the first lines of gzipped JSON lines. Raises EnvironmentProblem when they cannot be read."""
     try:
         with gzip.open(file, "rt", encoding="utf-8") as lines:
-            return [json.loads(line)["text"] for line in itertools.islice(lines, count)]
-    except (OSError, EOFError, zlib.error, ValueError, KeyError) as problem:
+            found: list[str] = []
+            while len(found) < count and (line := lines.readline(LONGEST_LINE)):
+                if len(line) == LONGEST_LINE:
+                    raise ValueError("a line of it has no end")
+                found.append(json.loads(line)["text"])
+            return found
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as problem:
         raise _hub.broken(file, "no shard of C4", problem) from None
