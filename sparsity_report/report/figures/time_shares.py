@@ -66,8 +66,11 @@ def draw(results: Results) -> Drawing | None:
     rows = _rows(every)
     if not rows:
         return None
+    # The caption names the model; as titles side by side its name would overlap itself.
+    one_model = len({model.id for model, *_ in rows}) == 1
     facets: list[Facet] = [
-        (f"{labelled(model)}, {phase}", [_stack(each, naming) for each in found]) for model, phase, found in rows
+        (phase if one_model else f"{labelled(model)}, {phase}", [_stack(each, naming) for each in found])
+        for model, phase, found in rows
     ]
     data = [
         (model.id, model.label, each.cell.id, naming.cell(each.cell), phase, *each.point.values(), part, record.value,

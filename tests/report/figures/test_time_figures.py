@@ -45,6 +45,7 @@ def test_shares_are_the_cells_own_and_sum_to_one(projected):
     assert len(bars) == 8
     assert all(total == pytest.approx(1) for total in bars.values())
     assert "targeted linear layers 50" in drawing.alt.replace("\u00a0", " ")
+    assert "time. prefill: " in drawing.alt  # and no model's name: two such titles would overlap
 
 
 def test_the_waterfall_goes_from_bytes_to_the_measured_speed_up(projected):
