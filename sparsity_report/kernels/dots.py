@@ -12,7 +12,7 @@ from typing import Any
 from .cpu import instruction_set
 from .emit import BF16, I16, I64, VF, Emitter, intrinsic_of, vector
 from .lanes import expanded, in_register
-from .tiles import WORD, last_live, merged, row_start, store_tile
+from .tiles import WORD, accumulators, last_live, merged, store_tile, streams
 
 PAIRS = 32
 """Values of a vector."""
@@ -49,12 +49,10 @@ def dot_tile(
     live_rows: Any,
 ) -> None:
     """y[:T, first : first + R] = x[:T] W[first : first + R]ᵀ + bias, as `tiles.tile` describes it; y is bfloat16."""
-    sets = max(1, min(4, 8 // (tokens * rows)))
-    totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
-    numbers = [e.add(first, last_live(e, row, live_rows)) for row in range(rows)]
-    places = [e.variable(row_start(e, "bfloat16", number, values, moved, last, pointers)) for number in numbers]
+    totals = accumulators(e, tokens, rows)
+    sets = len(totals[0][0])
+    places, masks = streams(e, "bfloat16", rows, values, moved, last, pointers, mask, words, first, live_rows)
     inputs = [e.add(x, e.times(e.times(words, 2 * WORD), last_live(e, token, live_tokens))) for token in range(tokens)]
-    masks = [e.add(mask, e.times(e.times(words, WORD // 8), number)) for number in numbers]
     with e.loop(words) as word:
         bits = [e.load(e.add(each, e.times(word.index, WORD // 8)), I64) for each in masks]
         at = e.times(word.index, WORD * 2)

@@ -14,7 +14,7 @@ from .cpu import instruction_set
 from .dots import PAIRS
 from .emit import BF16, I16, I32, I64, LANES, VF, Emitter, intrinsic_of, vector
 from .lanes import VALUE_BYTES, pick_of_two, widen
-from .tiles import last_live, merged, store_tile
+from .tiles import accumulators, last_live, merged, store_tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +46,8 @@ def picking_tile(
 ) -> None:
     """y[:T, :R] = x[:T] W[:R]ᵀ of one tile; rows and tokens that are not live repeat the last one that is."""
     chunk_bytes, position_bytes = LANES * VALUE_BYTES[dtype], LANES * bits // 8
-    sets = max(1, min(4, 8 // (tokens * rows)))
-    totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
+    totals = accumulators(e, tokens, rows)
+    sets = len(totals[0][0])
     number = [last_live(e, row, live_rows) for row in range(rows)]
     weights = [e.add(values, e.times(e.times(chunks, chunk_bytes), row)) for row in number]
     places = [e.add(positions, e.times(e.times(chunks, position_bytes), row)) for row in number]
@@ -115,8 +115,8 @@ def picking_dots(
     """
     y[:T, :R] = x[:T] W[:R]ᵀ + bias of one tile of 2:4 in bfloat16: 32 values a chunk, of 64 inputs.
     """
-    sets = max(1, min(4, 8 // (tokens * rows)))
-    totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
+    totals = accumulators(e, tokens, rows)
+    sets = len(totals[0][0])
     number = [last_live(e, row, live_rows) for row in range(rows)]
     weights = [e.add(values, e.times(e.times(chunks, 64), row)) for row in number]
     places = [e.add(positions, e.times(e.times(chunks, 8), row)) for row in number]

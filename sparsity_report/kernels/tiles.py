@@ -45,12 +45,10 @@ def tile(
     """
     lanes = spread_lanes(dtype)
     parts = range(0, lanes, LANES)
-    sets = max(1, min(4, 8 // (tokens * rows)))
-    totals = [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
-    numbers = [e.add(first, last_live(e, row, live_rows)) for row in range(rows)]
-    places = [e.variable(row_start(e, dtype, number, values, moved, last, pointers)) for number in numbers]
+    totals = accumulators(e, tokens, rows)
+    sets = len(totals[0][0])
+    places, masks = streams(e, dtype, rows, values, moved, last, pointers, mask, words, first, live_rows)
     inputs = [e.add(x, e.times(x_stride, last_live(e, token, live_tokens))) for token in range(tokens)]
-    masks = [e.add(mask, e.times(e.times(words, WORD // 8), number)) for number in numbers]
     with e.loop(words) as word:
         bits = [e.load(e.add(each, e.times(word.index, WORD // 8)), I64) for each in masks]
         at = e.times(word.index, WORD * 4)
@@ -69,11 +67,34 @@ def tile(
     store_tile(e, sums, y, y_stride, live_tokens, live_rows)
 
 
-def row_start(e: Emitter, dtype: str, row: Any, values: Any, moved: Any, last: Any, pointers: Any) -> Any:
-    """The address of a row's values."""
-    base = e.builder.select(e.builder.icmp_signed("<", row, last), values, moved)
-    count = e.builder.sext(e.load(e.add(pointers, e.times(row, 4)), I32, 0, 4), I64)
-    return e.add(base, e.times(count, VALUE_BYTES[dtype]))
+def accumulators(e: Emitter, tokens: int, rows: int) -> list[list[list[Any]]]:
+    """[row][token] sums of a tile: several each where they are few, so that additions do not wait for each other."""
+    sets = max(1, min(4, 8 // (tokens * rows)))
+    return [[[e.variable(e.zero(VF)) for _ in range(sets)] for _ in range(tokens)] for _ in range(rows)]
+
+
+def streams(
+    e: Emitter,
+    dtype: str,
+    rows: int,
+    values: Any,
+    moved: Any,
+    last: Any,
+    pointers: Any,
+    mask: Any,
+    words: Any,
+    first: Any,
+    live_rows: Any,
+) -> tuple[list[Any], list[Any]]:
+    """Of each row of a tile, a variable with the address of its next values, and the address of its mask."""
+    places, masks = [], []
+    for row in range(rows):
+        number = e.add(first, last_live(e, row, live_rows))
+        base = e.builder.select(e.builder.icmp_signed("<", number, last), values, moved)
+        count = e.builder.sext(e.load(e.add(pointers, e.times(number, 4)), I32, 0, 4), I64)
+        places.append(e.variable(e.add(base, e.times(count, VALUE_BYTES[dtype]))))
+        masks.append(e.add(mask, e.times(e.times(words, WORD // 8), number)))
+    return places, masks
 
 
 def last_live(e: Emitter, index: int, live: Any) -> Any:
