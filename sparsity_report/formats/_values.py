@@ -43,3 +43,16 @@ def widened(what: str, device: str, dtype: str, layers: Sequence[dict[str, Tenso
         return None
     why = f"{what} on {device} takes no {' and no '.join(kinds)}: each call widens them"
     return ("widened", why if own == dtype else f"{why}, and x to {own}", count)
+
+
+def unpacked_in_bfloat16(dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+    """What a report says of a CPU's loops that leave many tokens in bfloat16 to PyTorch; None where they do not."""
+    if dtype != "bfloat16":
+        return None
+    import torch
+
+    from ..kernels import dots
+
+    count = sum(tensors["values"].dtype is torch.bfloat16 for tensors in layers if "values" in tensors)
+    why = "in bfloat16 many tokens, as in a prompt, are multiplied by PyTorch, and each call unpacks the weights"
+    return ("unpacked for many tokens", why, count) if count and dots.takes() else None

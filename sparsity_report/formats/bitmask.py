@@ -3,7 +3,8 @@ Bitmask: one bit for every weight, and the nonzero values, row by row.
 
 The bits of a row are little-endian words of 64 columns, the last one filled up with zeros; `pointers` says where each
 row's values begin. At one half of the weights, float32 takes 17/32 of the dense bytes, bfloat16 9/16. There is nothing
-else to store: the same layout serves one token and many (`kernels/`).
+else to store: the same layout serves one token and many (`kernels/`). Where values and inputs are bfloat16, many tokens
+are multiplied by PyTorch, with the weights unpacked at each call: only bytes are saved there.
 
 −0.0 is a zero: it is not stored, and decodes to +0.0. Infinite and NaN weights are values like others. A pruned weight
 times a finite input is 0. Where an input is infinite or NaN, dense execution gives NaN for its token even under a
@@ -15,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contracts import Info, NoParams, Pattern
-from ._values import finished
+from ._values import finished, unpacked_in_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,5 +109,5 @@ def apply(
 
 def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
     if device == "cpu":
-        return None
+        return unpacked_in_bfloat16(dtype, layers)
     return ("unpacked", f"no bitmask kernel on {device}: each call unpacks, then multiplies densely", len(layers))

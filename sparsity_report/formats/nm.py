@@ -18,7 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..contracts import Info, NoParams, Pattern
-from ._values import finished
+from ._values import finished, unpacked_in_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,8 +175,10 @@ def apply(
 
 
 def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+    if device == "cpu":
+        return unpacked_in_bfloat16(dtype, layers)
     unpacked = sum("semi_structured" not in tensors for tensors in layers)
-    if not unpacked or device == "cpu":
+    if not unpacked:
         return None
     why = f"no kernel for packed N:M in {dtype} on {device}: each call unpacks, then multiplies densely"
     return ("unpacked", why, unpacked)

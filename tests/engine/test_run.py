@@ -16,6 +16,7 @@ from sparsity_report.engine import leaves, memory, nodes, stopwatch
 from sparsity_report.engine.run import Options, run_study
 from sparsity_report.engine.state import ModelState
 from sparsity_report.errors import EnvironmentProblem, SpecError, UsageError
+from sparsity_report.kernels import dots
 from sparsity_report.models.anatomy import anatomy
 from sparsity_report.results import store
 from sparsity_report.spec.load import load_spec
@@ -447,6 +448,8 @@ def test_half_precision_runs_and_says_what_is_widened(study, tmp_path):
     assert by_format["csr"].fallbacks[0].what == "widened"
     assert "bfloat16" in by_format["csr"].fallbacks[0].why
     assert by_format["nm"].status == "ok"
+    unpacked = ["unpacked for many tokens"] if dots.takes() else []
+    assert unpacked == [each.what for each in by_format["nm"].fallbacks]
     assert [check.verdict for check in results.checks] == ["pass", "pass"]
     assert by_format["dense"].value("stored_bytes", over="model") == 1_915_680 * 2
 
