@@ -118,6 +118,9 @@ def test_zeros_that_did_not_pay_are_counted(made, change):
     assert "1 of 2 timed variants skip operations and are nowhere faster" in time.unpaid_sentence(made)
     assert "2 of 2 timed variants" in time.unpaid_sentence(slow)
     assert "Every one of the 2" in time.unpaid_sentence(fast)
+    csr = [cell for cell in fast.cells if is_csr(cell) and cell.find("prefill_speedup") is not None]
+    alone = fast.model_copy(update={"cells": (fast.cells[0], csr[0])})
+    assert time.unpaid_sentence(alone).startswith("The one timed variant that skips operations is faster")
 
 
 def test_a_bound_that_holds_and_one_that_is_broken(made, change):

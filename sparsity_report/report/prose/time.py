@@ -153,10 +153,9 @@ def unpaid_sentence(results: Results) -> str:
     if not timed:
         return ""
     if not unpaid:
-        return (
-            f"Every one of the {numbers.count(timed)} timed variants that skip operations is faster than dense "
-            f"somewhere{see('fig:speed_vs_flops')}."
-        )
+        every = f"Every one of the {numbers.count(timed)} timed variants that skip"
+        one = "The one timed variant that skips"
+        return f"{one if timed == 1 else every} operations is faster than dense somewhere{see('fig:speed_vs_flops')}."
     return (
         f"Zeros that did not pay{see('fig:speed_vs_flops')}: {numbers.count(len(unpaid))} of {numbers.count(timed)} "
         "timed variants skip operations and are nowhere faster than dense."
