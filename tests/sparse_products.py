@@ -18,7 +18,7 @@ import torch
 
 from sparsity_report import registry
 from sparsity_report.contracts import Pattern
-from sparsity_report.kernels import operators
+from sparsity_report.kernels import products as loops
 from sparsity_report.kernels.cpu import instruction_set
 from sparsity_report.selection import nm_mask
 
@@ -120,7 +120,7 @@ def check_guarded(name: str, pattern: Pattern, weight: torch.Tensor, x: torch.Te
         ) -> torch.Tensor:
             return guarded(torch.full((*x.shape[:-1], rows), torch.nan, dtype=dtype), at_the_end)
 
-        with patch.object(operators, "output_for", output_for):
+        with patch.object(loops, "output_for", output_for):
             y = module.apply(tensors, shape, pattern, guarded(x, at_the_end), guarded(bias, at_the_end))
         expected = x.double() @ weight.double().T + 1
         assert ((y.double() - expected).abs() <= bound(weight, x, bias, x.dtype)).all()

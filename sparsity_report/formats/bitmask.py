@@ -101,7 +101,7 @@ def apply(
         return finished(torch.nn.functional.linear(x, decode(tensors, shape, pattern).to(x.dtype)), tensors, x, bias)
     from ..kernels import operators
 
-    y: Tensor = operators.BITMASK(
+    y: Tensor = operators.bitmask(
         x, tensors["values"], tensors["mask"], tensors["pointers"], tensors.get("scales"), bias
     )
     return y

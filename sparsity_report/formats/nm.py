@@ -161,7 +161,7 @@ def apply(
     if x.is_cpu:
         from ..kernels import operators
 
-        y: Tensor = operators.NM(
+        y: Tensor = operators.nm(
             x, tensors["values"], tensors["positions"], tensors.get("scales"), bias, pattern.n, pattern.m
         )
         return y

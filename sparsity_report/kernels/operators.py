@@ -1,8 +1,8 @@
 """
 The sparse products as PyTorch operators: `torch.compile`, hooks and fake tensors see them like any other.
 
-x is (…, I) of a floating type, y is (…, O) of the same; sums are float32. The weights' tensors are used where they
-are: a call copies activations at most. There is no backward: the operators are for inference.
+A dispatched call costs a few microseconds more than the product of a small matrix's one token takes. Where nobody would
+see the operator, it is not dispatched but called. There is no backward: the operators are for inference.
 """
 
 from __future__ import annotations
@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import bfloat16, bitmask, dots, nm, picking
-from .compiled import POOL
-from .lanes import VALUE_BYTES
-from .tiles import WORD
+from .products import bitmask_linear, nm_linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,204 +19,38 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NAMESPACE = "sparsity_report"
-DTYPES = {getattr(torch, name): name for name in VALUE_BYTES}
-"""Types of values that the loops read."""
 
 
-def as_input(x: Tensor, columns: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """x as contiguous rows of a type, filled up with zeros to so many columns; x itself where it is that."""
-    if x.dtype is dtype and x.shape[-1] == columns and x.is_contiguous():
-        return x
-    missing = columns - x.shape[-1]
-    return (torch.nn.functional.pad(x, (0, missing)) if missing else x).to(dtype).contiguous()
+def watched(x: Tensor) -> bool:
+    """
+    Whether anybody would see the operator: a compiler, a tracer, a mode (fake tensors, counters), a profiler, autograd.
 
-
-def output_for(x: Tensor, rows: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(…, O), not filled."""
-    return torch.empty(*x.shape[:-1], rows, dtype=dtype)
-
-
-def in_type_of(x: Tensor, y: Tensor) -> Tensor:
-    """y in the type of x."""
-    return y if x.dtype is torch.float32 else y.to(x.dtype)
-
-
-def float_bias(bias: Tensor | None) -> Tensor | None:
-    """The bias as the loops read it."""
-    return bias if bias is None or bias.dtype is torch.float32 else bias.to(torch.float32)
-
-
-def address(tensor: Tensor | None) -> int:
-    return 0 if tensor is None else tensor.data_ptr()
-
-
-def multiply(
-    y: Tensor,
-    inputs: Tensor,
-    values: Tensor,
-    mask: Tensor,
-    pointers: Tensor,
-    scales: Tensor | None,
-    bias: Tensor | None,
-) -> None:
-    """Fills y (…, O) from inputs (…, 64 · words)."""
-    rows, columns = y.shape[-1], inputs.shape[-1]
-    count, bias = y.numel() // rows, float_bias(bias)
-    POOL.run(
-        bitmask.choose(DTYPES[values.dtype], count, 100 * values.numel() // (rows * columns)),
-        values.data_ptr(),
-        mask.data_ptr(),
-        pointers.data_ptr(),
-        address(scales),
-        address(bias),
-        inputs.data_ptr(),
-        y.data_ptr(),
-        rows,
-        columns // WORD,
-        count,
-        POOL.parts(),
+    A tensor of another class, and any transformation of functions, count as somebody.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or type(x) is not torch.Tensor
+        or torch.is_grad_enabled()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._get_tracing_state() is not None
+        or torch._C._autograd._profiler_enabled()
     )
 
 
-def bitmask_linear(
+def bitmask(
     x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, scales: Tensor | None, bias: Tensor | None
 ) -> Tensor:
     """x Wᵀ · scales + bias for a bitmask (`formats/bitmask.py`)."""
-    if in_bfloat16(x, values, scales, bias):
-        way = bfloat16.choose(x.numel() // x.shape[-1], 100 * values.numel() // (8 * mask.numel()))
-        if way != "skip":
-            return (in_dots if way == "dots" else unpacked_product)(x, values, mask, pointers, bias)
-    inputs = as_input(x, mask.shape[1] * 8)
-    y = output_for(x, mask.shape[0])
-    if y.numel():
-        multiply(y, inputs, values, mask, pointers, scales, bias)
-    return in_type_of(x, y)
-
-
-def in_bfloat16(x: Tensor, values: Tensor, scales: Tensor | None, bias: Tensor | None) -> bool:
-    """Whether the loops for pairs of bfloat16 can run: there is something to multiply, and all of it in this type."""
-    right = x.dtype is torch.bfloat16 and values.dtype is torch.bfloat16 and scales is None
-    right = right and (bias is None or bias.dtype is torch.bfloat16)
-    return right and dots.takes() and x.numel() > 0 and values.numel() > 0
-
-
-def in_dots(x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, bias: Tensor | None) -> Tensor:
-    """The product of bfloat16 values and inputs, in bfloat16."""
-    rows, columns = mask.shape[0], mask.shape[1] * 8
-    inputs = as_input(x, columns, torch.bfloat16)
-    y = output_for(x, rows, torch.bfloat16)
-    count, bias = y.numel() // rows, float_bias(bias)
-    POOL.run(
-        bfloat16.few_dots(bfloat16.tile_of(count)),
-        values.data_ptr(),
-        mask.data_ptr(),
-        pointers.data_ptr(),
-        address(bias),
-        inputs.data_ptr(),
-        y.data_ptr(),
-        rows,
-        columns // WORD,
-        count,
-        POOL.parts(),
-    )
+    y: Tensor = (BITMASK if watched(x) else bitmask_linear)(x, values, mask, pointers, scales, bias)
     return y
 
 
-def unpacked_product(x: Tensor, values: Tensor, mask: Tensor, pointers: Tensor, bias: Tensor | None) -> Tensor:
-    """The product of bfloat16 values and inputs by PyTorch, with the matrix unpacked for this call."""
-    rows, columns = mask.shape[0], mask.shape[1] * 8
-    weight = torch.empty(rows, columns, dtype=torch.bfloat16)
-    loop, place = bfloat16.unpacking(), (values.data_ptr(), mask.data_ptr(), pointers.data_ptr())
-    POOL.run(loop, *place, weight.data_ptr(), rows, columns // WORD, POOL.parts())
-    return torch.nn.functional.linear(as_input(x, columns, torch.bfloat16), weight, bias)
-
-
-def nm_linear(
+def nm(
     x: Tensor, values: Tensor, positions: Tensor, scales: Tensor | None, bias: Tensor | None, n: int, m: int
 ) -> Tensor:
     """x Wᵀ · scales + bias for packed N:M (`formats/nm.py`)."""
-    rows, slots = values.shape
-    count = x.numel() // x.shape[-1] if x.numel() else 0
-    dense_pairs = in_bfloat16(x, values, scales, bias)
-    if dense_pairs and picking.takes_dots(n, m, slots):
-        loop = bfloat16.choose_for_2_4(count)
-        if loop is not None:
-            return pick_in_bfloat16(loop, x, values, positions, bias)
-    elif count <= nm.MOST_IN_TILES and picking.takes(n, m, slots):
-        inputs = as_input(x, slots // n * m)
-        y = output_for(x, rows)
-        if y.numel():
-            pick(y, inputs, values, positions, scales, bias, n, m)
-        return in_type_of(x, y)
-    groups = slots // n
-    words = -(-groups * m // WORD)
-    if dense_pairs:
-        mask, pointers = unpacked(positions, rows, groups, n, m, words)
-        return bitmask_linear(x, values.view(-1), mask.view(torch.uint8), pointers, None, bias)
-    inputs = as_input(x, words * WORD)
-    y = output_for(x, rows)
-    if y.numel():
-        mask, pointers = unpacked(positions, rows, groups, n, m, words)
-        multiply(y, inputs, values, mask, pointers, scales, bias)
-    return in_type_of(x, y)
-
-
-def pick_in_bfloat16(
-    loop: Callable[..., Any], x: Tensor, values: Tensor, positions: Tensor, bias: Tensor | None
-) -> Tensor:
-    """The product of 2:4, values and inputs in bfloat16, in bfloat16."""
-    rows, slots = values.shape
-    inputs = as_input(x, 2 * slots, torch.bfloat16)
-    y = output_for(x, rows, torch.bfloat16)
-    weights, bias = (values.data_ptr(), positions.data_ptr()), float_bias(bias)
-    count = y.numel() // rows
-    POOL.run(loop, *weights, address(bias), inputs.data_ptr(), y.data_ptr(), rows, slots // 32, count, POOL.parts())
+    y: Tensor = (NM if watched(x) else nm_linear)(x, values, positions, scales, bias, n, m)
     return y
-
-
-def pick(
-    y: Tensor,
-    inputs: Tensor,
-    values: Tensor,
-    positions: Tensor,
-    scales: Tensor | None,
-    bias: Tensor | None,
-    n: int,
-    m: int,
-) -> None:
-    """Fills y (…, O) from inputs (…, G · M) by picking."""
-    rows = y.shape[-1]
-    count, bias = y.numel() // rows, float_bias(bias)
-    tokens = next((each for each in nm.TILES if count <= each), max(nm.TILES))
-    loop = nm.few_tokens(DTYPES[values.dtype], n, nm.position_bits(m), tokens)
-    weights = (values.data_ptr(), positions.data_ptr(), address(scales), address(bias))
-    chunks = values.shape[1] // 16
-    POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, chunks, count, POOL.parts())
-
-
-def unpacked(positions: Tensor, rows: int, groups: int, n: int, m: int, words: int) -> tuple[Tensor, Tensor]:
-    """The bitmask of packed positions and its row pointers, for this call only."""
-    mask = torch.empty(rows, words, dtype=torch.int64)
-    pointers = torch.empty(rows + 1, dtype=torch.int32)
-    bits = nm.position_bits(m)
-    table = nm.table(n, m, bits).ctypes.data if nm.looked_up(n, m, bits) else 0
-    POOL.run(
-        nm.unpacking(),
-        positions.data_ptr(),
-        positions.shape[1],
-        groups,
-        n,
-        m,
-        bits,
-        table,
-        nm.columns_of_a_byte(n, m, bits),
-        mask.data_ptr(),
-        pointers.data_ptr(),
-        rows,
-        words,
-        POOL.parts(),
-    )
-    return mask, pointers
 
 
 def fake_bitmask_linear(

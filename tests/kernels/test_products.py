@@ -131,7 +131,7 @@ def test_values_in_8_bits_with_a_scale_for_each_row():
 @pytest.mark.parametrize("text", ["2:4", "1:4", "1:2", "4:8", "3:7", "5:16", "2:100"])
 def test_positions_become_the_bits_of_a_mask(text):
     """Exactly N bits in every whole group, where the values belong, and none behind the last group."""
-    from sparsity_report.kernels import operators
+    from sparsity_report.kernels import products as loops
 
     pattern = Pattern.parse(text)
     weight = products.sparse_weight((5, 65), pattern, 0, 1)
@@ -139,7 +139,7 @@ def test_positions_become_the_bits_of_a_mask(text):
     groups = -(-65 // pattern.m)
     words = -(-groups * pattern.m // 64)
 
-    mask, pointers = operators.unpacked(tensors["positions"], 5, groups, pattern.n, pattern.m, words)
+    mask, pointers = loops.unpacked(tensors["positions"], 5, groups, pattern.n, pattern.m, words)
 
     bits = (mask[..., None] >> torch.arange(64)).bitwise_and(1).view(5, -1)
     assert pointers.tolist() == [row * groups * pattern.n for row in range(6)]
