@@ -18,7 +18,7 @@ from .bitmask import finish
 from .compiled import loop, step
 from .emit import I8, I32, I64, Emitter, intrinsic_of
 from .lanes import VALUE_BYTES
-from .picking import picking_tile
+from .picking import picking_tile, takes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,6 +182,14 @@ def unpacking() -> Callable[..., Any]:
         return 0
 
     return run
+
+
+@cache
+def choose(dtype: str, n: int, m: int, slots: int, tokens: int) -> Callable[..., Any] | None:
+    """The loop that picks inputs, for rows of so many values; None where it is slower or cannot run."""
+    if tokens > MOST_IN_TILES or not takes(n, m, slots):
+        return None
+    return few_tokens(dtype, n, position_bits(m), next((each for each in TILES if tokens <= each), max(TILES)))
 
 
 @cache

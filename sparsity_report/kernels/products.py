@@ -152,12 +152,8 @@ def nm_linear(
         loop = bfloat16.choose_for_2_4(count)
         if loop is not None:
             return pick_in_bfloat16(loop, x, values, positions, bias)
-    elif count <= nm.MOST_IN_TILES and picking.takes(n, m, slots):
-        inputs = as_input(x, slots // n * m)
-        y = output_for(x, rows)
-        if y.numel():
-            pick(y, inputs, values, positions, scales, bias, n, m)
-        return in_type_of(x, y)
+    elif (loop := nm.choose(DTYPES[values.dtype], n, m, slots, count)) is not None:
+        return pick(loop, x, values, positions, scales, bias, slots // n * m)
     groups = slots // n
     words = -(-groups * m // WORD)
     if dense_pairs:
@@ -185,23 +181,23 @@ def pick_in_bfloat16(
 
 
 def pick(
-    y: Tensor,
-    inputs: Tensor,
+    loop: Callable[..., Any],
+    x: Tensor,
     values: Tensor,
     positions: Tensor,
     scales: Tensor | None,
     bias: Tensor | None,
-    n: int,
-    m: int,
-) -> None:
-    """Fills y (…, O) from inputs (…, G · M) by picking."""
-    rows = y.shape[-1]
-    count, bias = y.numel() // rows, float_bias(bias)
-    tokens = next((each for each in nm.TILES if count <= each), max(nm.TILES))
-    loop = nm.few_tokens(DTYPES[values.dtype], n, nm.position_bits(m), tokens)
-    weights = (values.data_ptr(), positions.data_ptr(), address(scales), address(bias))
-    chunks = values.shape[1] // 16
-    POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, chunks, count, POOL.parts())
+    columns: int,
+) -> Tensor:
+    """The product by picking inputs, summed in float32."""
+    inputs = as_input(x, columns)
+    y = output_for(x, values.shape[0])
+    if y.numel():
+        rows, slots = values.shape
+        count, bias = y.numel() // rows, float_bias(bias)
+        weights = (values.data_ptr(), positions.data_ptr(), address(scales), address(bias))
+        POOL.run(loop, *weights, inputs.data_ptr(), y.data_ptr(), rows, slots // 16, count, POOL.parts())
+    return in_type_of(x, y)
 
 
 def unpacked(positions: Tensor, rows: int, groups: int, n: int, m: int, words: int) -> tuple[Tensor, Tensor]:
