@@ -168,6 +168,28 @@ def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
     return run
 
 
+@step
+def put_inputs(x: int, inputs: int, token: int, count: int, vectors: int, low: int, high: int, x_T: int) -> None:
+    """Transposes a block of tokens, of its inputs those from 16 · low to 16 · high."""
+    for at in range(low, high):
+        for each in range(vectors):
+            first = min(token + 16 * each, count - 1)
+            source = x + (first * inputs + at * 16) * 4
+            target = x_T + (at * 16 * vectors + each) * 64
+            transpose_in(source, inputs * 4, count - first, target, vectors * 64)
+
+
+@step
+def put_outputs(y_T: int, rows: int, token: int, count: int, vectors: int, low: int, high: int, y: int) -> None:
+    """Transposes a block of tokens back, of its rows those from low, a multiple of 16, to high."""
+    for row in range(low, high, 16):
+        for each in range(vectors):
+            first = token + 16 * each
+            if first < count:
+                source = y_T + (row * vectors + each) * 64
+                transpose_out(source, vectors * 64, y + (first * rows + row) * 4, rows * 4, count - first, rows - row)
+
+
 @cache
 def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
     """The loop over tokens, 16 times `vectors` at once, that skips the zeros."""
@@ -195,41 +217,29 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
         x_T = (scratch.ctypes.data + 63) // 64 * 64
         y_T = x_T + inputs * together * block * 4
         starts = np.empty(rows, np.int64)
-        group = max(16, GROUP_BYTES * rows // max(1, count_at(pointers + 4 * rows) * size) // 16 * 16)
-        for begin_of_chunk in range(0, count, together * block):
-            end_of_chunk = min(count, begin_of_chunk + together * block)
+        value_bytes = count_at(pointers + 4 * rows) * size
+        group = max(16, GROUP_BYTES * rows // max(1, value_bytes) // 16 * 16)
+        turns = (words + most - 1) // most
+        piece = value_bytes // (rows * turns * 64) + 1
+        for begin in range(0, count, together * block):
+            chunk = min(count, begin + together * block)
             for part in prange(parts):
-                for token in range(begin_of_chunk, end_of_chunk, block):
-                    target = x_T + (token - begin_of_chunk) * inputs * 4
-                    for at in range(inputs // 16 * part // parts, inputs // 16 * (part + 1) // parts):
-                        for each in range(vectors):
-                            first = min(token + 16 * each, count - 1)
-                            transpose_in(
-                                x + (first * inputs + at * 16) * 4,
-                                inputs * 4,
-                                count - first,
-                                target + at * 16 * block * 4 + each * 64,
-                                block * 4,
-                            )
+                low, high = inputs // 16 * part // parts, inputs // 16 * (part + 1) // parts
+                for token in range(begin, chunk, block):
+                    put_inputs(x, inputs, token, count, vectors, low, high, x_T + (token - begin) * inputs * 4)
             for part in prange(parts):
                 groups = (rows + 15) // 16
-                low = groups * part // parts * 16
-                high = min(rows, groups * (part + 1) // parts * 16)
-                for token in range(begin_of_chunk, end_of_chunk, block):
-                    source = x_T + (token - begin_of_chunk) * inputs * 4
+                low, high = groups * part // parts * 16, min(rows, groups * (part + 1) // parts * 16)
+                for token in range(begin, chunk, block):
                     for row in range(low, high):
                         starts[row] = (moved if row >= last else values) + count_at(pointers + 4 * row) * size
-                    turns = (words + most - 1) // most
-                    piece = count_at(pointers + 4 * rows) * size // (rows * turns * 64) + 1
                     for top in range(low, high, group):
                         bottom = min(top + group, high)
                         # Values of the next group are asked for while this one is multiplied, in equal pieces.
-                        begins, ends = (
-                            count_at(pointers + 4 * bottom),
-                            count_at(pointers + 4 * min(bottom + group, high)),
-                        )
-                        later = values + begins * size
-                        lines = ((ends - begins) * size // ((bottom - top) * turns) + 63) // 64
+                        here = count_at(pointers + 4 * bottom)
+                        there = count_at(pointers + 4 * min(bottom + group, high))
+                        later = values + here * size
+                        lines = ((there - here) * size // ((bottom - top) * turns) + 63) // 64
                         for word in range(0, words, most):
                             for row in range(top, bottom):
                                 starts[row] = skip_row(
@@ -242,23 +252,12 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
                                     lines,
                                     mask + (row * words + word) * 8,
                                     min(most, words - word),
-                                    source + word * 64 * block * 4,
+                                    x_T + ((token - begin) * inputs + word * 64 * block) * 4,
                                     y_T + row * block * 4,
                                     1 if word == 0 else 0,
                                 )
                                 later += lines * 64
-                    for row in range(low, high, 16):
-                        for each in range(vectors):
-                            first = token + 16 * each
-                            if first < count:
-                                transpose_out(
-                                    y_T + row * block * 4 + each * 64,
-                                    block * 4,
-                                    y + (first * rows + row) * 4,
-                                    rows * 4,
-                                    count - first,
-                                    rows - row,
-                                )
+                    put_outputs(y_T, rows, token, count, vectors, low, high, y)
                     finish(y + token * rows * 4, rows, low, high, min(block, count - token), scales, bias)
         return int(end[0]) + int(scratch[0] > 0)  # both are in use until here
 

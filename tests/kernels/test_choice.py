@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sparsity_report.kernels import bfloat16, bitmask
+from sparsity_report.kernels import bfloat16, bitmask, nm
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,16 @@ def test_pairs_of_2_4_are_multiplied_for_middling_numbers_of_tokens(monkeypatch,
     monkeypatch.setattr(bfloat16, "many_pairs", lambda vectors: ("pairs", vectors))
 
     assert expected == bfloat16.choose_for_2_4.__wrapped__(tokens)
+
+
+def test_later_processes_load_the_loops():
+    """Numba finds a loop again by its constants; a compiled function among them is another one in each process."""
+    loops = [
+        *(bitmask.few_tokens("float32", 1), bitmask.many_tokens("float32", 4)),
+        *(bfloat16.few_dots(1), bfloat16.few_picks(1), bfloat16.many_pairs(4), bfloat16.unpacking()),
+        *(nm.few_tokens("float32", 2, 2, 1), nm.unpacking()),
+    ]
+
+    for loop in loops:
+        constants = [cell.cell_contents for cell in loop.py_func.__closure__ or ()]
+        assert all(isinstance(each, int | str | tuple) for each in constants), loop.py_func.__qualname__
