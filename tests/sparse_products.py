@@ -160,8 +160,10 @@ PATTERNS = {"bitmask": ("unstructured",), "nm": ("2:4", "4:8", "8:16", "1:2", "1
 
 if __name__ == "__main__":
     walk, guards = WALKS[sys.argv[1]], sys.argv[2:] == ["guarded"]
+    torch.set_num_threads(3)
     count = sum(
         guarded_cases(name, patterns, walk) if guards else cases(name, patterns, 0, walk)
         for name, patterns in PATTERNS.items()
     )
     sys.stdout.write(f"{count} {'guarded ' if guards else ''}products on {instruction_set().level}\n")
+    sys.stdout.write(f"PyTorch has {torch.get_num_threads()} threads\n")

@@ -55,9 +55,10 @@ def run_script(*arguments: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("level", ["portable", "avx2"])
 def test_every_machine_computes_the_same(level):
-    """The paths of older and other processors."""
+    """The paths of older and other processors; and PyTorch keeps its number of threads, whatever Numba's is."""
     output = run_script("few", **{cpu.VARIABLE: level})
 
+    assert "PyTorch has 3 threads" in output
     assert f"products on {level if cpu.compiled_features() >= cpu.LEVELS[level] else 'portable'}" in output
 
 
