@@ -31,7 +31,7 @@ format = "nm"
 
 TIMED = (
     'metrics.use=["storage", "flops", "latency", "profile", "roofline"]',
-    "metrics.latency={ batch = [1, 2], prompt = 8, decode = 1, runs = 3, seconds = 0 }",
+    "metrics.latency={ batch = [1, 2], prompt = 8, decode = 1, runs = 3, seconds = 0, max_seconds = 0 }",
     'hardware.project=["a100-80gb", "core-i5-8250u"]',
     'hardware.price={ "a100-80gb" = 1.8, this = 0.1 }',
     "hardware.context=128",

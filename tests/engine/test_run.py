@@ -98,7 +98,10 @@ def test_a_changed_format_runs_only_its_own_cell(study, tmp_path):
     assert names.count("NodeStarted") == 0
 
 
-TIMED = 'metrics.latency={ batch = [1], prompt = [8], decode = 2, runs = 3, seconds = 0, process = "shared" }'
+TIMED = (
+    "metrics.latency={ batch = [1], prompt = [8], decode = 2, runs = 3, seconds = 0, max_seconds = 0,"
+    ' process = "shared" }'
+)
 USED = ("storage", "perplexity", "latency", "profile")
 
 
