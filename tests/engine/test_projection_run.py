@@ -152,7 +152,11 @@ def test_without_the_roofline_nothing_is_modelled(tmp_path):
 
 def test_half_precision_has_its_own_peak_and_bytes(tmp_path):
     """CSR widens bfloat16 values inside the call: it is executed, timed and bounded."""
-    overrides = (*TIMED, 'model=[{ source = "bundled:tiny-opt", dtype = "bfloat16" }]')
+    overrides = (
+        *TIMED,
+        "metrics.latency.process=shared",
+        'model=[{ source = "bundled:tiny-opt", dtype = "bfloat16" }]',
+    )
     results, _ = run(tmp_path / "run", overrides, ("*csr*",))
 
     assert results.machines[0].peak.keys() == {"bfloat16"}
