@@ -1,8 +1,8 @@
 """
 Products of random and of trained matrices, against float64, within the error that the arithmetic allows.
 
-`python sparse_products.py` runs them all, in a process whose environment chooses the instruction set; with "guarded",
-every tensor lies directly beside pages that must not be touched.
+`python sparse_products.py WALK` takes a walk in a process whose environment chooses the instruction set; with
+"guarded", every tensor lies directly beside pages that must not be touched.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ctypes
 import mmap
 import sys
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from unittest.mock import patch
 
 import torch
@@ -67,26 +67,41 @@ def check(name: str, pattern: Pattern, weight: torch.Tensor, x: torch.Tensor, bi
     assert not (excess > 0).any(), (name, str(pattern), shape, tuple(x.shape), weight.dtype, float(excess.max()))
 
 
-TYPES = (torch.float32, torch.bfloat16, torch.float16)
-FEW_LOOPS = [1, 6, 8, 33, 70]
-"""Numbers of tokens that need three loops compiled rather than all."""
+class Walk(NamedTuple):
+    """Numbers of tokens: for a bitmask and 2:4 those of each type, and for other patterns, which share loops."""
+
+    types: dict[torch.dtype, Sequence[int]]
+    others: Sequence[int]
 
 
-def cases(name: str, patterns: tuple[str, ...], seed: int = 0, counts: Sequence[int] = TOKENS) -> int:
+WALKS = {
+    "all": Walk(dict.fromkeys(UNIT, TOKENS), TOKENS),
+    "some": Walk({torch.float32: TOKENS, torch.bfloat16: [1, 2, 5, 33, 64], torch.float16: [5, 8]}, [1, 3, 8, 32, 130]),
+    "few": Walk({torch.float32: [1, 6, 33], torch.bfloat16: [8]}, [1, 6, 33]),
+    "few of each": Walk({values: [1, 6, 33, 70] for values in UNIT}, [1, 6, 33]),
+}
+"""
+Compiling is what takes time: one loop for each type and number of tokens of a tile, and for each N and M.
+
+How values are read does not depend on the number of tokens, nor the other way round: "some" has every type, every
+pattern and every number of tokens, but not each with each; "few" is enough for another instruction set.
+"""
+
+
+def cases(name: str, patterns: tuple[str, ...], seed: int, walk: Walk) -> int:
     """A seeded walk over shapes, sparsities, types, tokens and biases; the number of products."""
     done = 0
     for number, (shape, pattern) in enumerate(product(SHAPES, map(Pattern.parse, patterns))):
-        for step, tokens in enumerate(counts):
+        types = walk.types if str(pattern) in ("2:4", "unstructured") else {torch.float32: walk.others}
+        for values, step, tokens in ((each, *at) for each, counts in types.items() for at in enumerate(counts)):
             at = number + step + seed
-            weight = sparse_weight(shape, pattern, SPARSITIES[at % len(SPARSITIES)], at)
+            weight = sparse_weight(shape, pattern, SPARSITIES[at % len(SPARSITIES)], at).to(values)
             generator = torch.Generator().manual_seed(at)
             x = torch.randn(tokens, shape[1], generator=generator)
-            bias = torch.randn(shape[0], generator=generator) if at % 3 else None
-            several = str(pattern) in ("2:4", "unstructured")  # others share the loops, and each type is compiled
-            values = TYPES[at % (len(TYPES) if counts is TOKENS else 2)] if several else torch.float32
-            check(name, pattern, weight.to(values), x, bias)
+            bias = torch.randn(shape[0], generator=generator) if (at + step) % 3 else None
+            check(name, pattern, weight, x, bias)
             if values is torch.bfloat16:  # pairs of bfloat16 have loops of their own
-                check(name, pattern, weight.to(values), x.to(values), None if bias is None else bias.to(values))
+                check(name, pattern, weight, x.to(values), None if bias is None else bias.to(values))
             done += 1
     return done
 
@@ -126,12 +141,13 @@ def check_guarded(name: str, pattern: Pattern, weight: torch.Tensor, x: torch.Te
         assert ((y.double() - expected).abs() <= bound(weight, x, bias, x.dtype)).all()
 
 
-def guarded_cases(name: str, patterns: tuple[str, ...]) -> int:
+def guarded_cases(name: str, patterns: tuple[str, ...], walk: Walk) -> int:
+    """The same of shapes whose rows end within words and at their ends."""
     done = 0
-    for shape, text, tokens in product([(1, 64), (16, 64), (17, 65), (24, 192)], patterns, [1, 2, 4, 8, 16, 33, 64]):
-        pattern = Pattern.parse(text)
-        for sparsity, values in ((0.5, torch.float32), (0.99, torch.bfloat16)):
-            weight = sparse_weight(shape, pattern, sparsity, tokens).to(values)
+    for shape, pattern in product([(1, 64), (16, 64), (17, 65), (24, 192)], map(Pattern.parse, patterns)):
+        types = walk.types if str(pattern) in ("2:4", "unstructured") else {torch.float32: walk.others}
+        for values, tokens in ((each, tokens) for each, counts in types.items() for tokens in counts):
+            weight = sparse_weight(shape, pattern, 0.5 if tokens % 2 else 0.99, tokens).to(values)
             for inputs in {torch.float32, values}:
                 check_guarded(name, pattern, weight, torch.ones(tokens, shape[1], dtype=inputs))
                 done += 1
@@ -141,9 +157,11 @@ def guarded_cases(name: str, patterns: tuple[str, ...]) -> int:
 PATTERNS = {"bitmask": ("unstructured",), "nm": ("2:4", "4:8", "8:16", "1:2", "1:4", "3:7", "5:16", "2:100")}
 
 if __name__ == "__main__":
-    guards = sys.argv[1:] == ["guarded"]
+    walk, guards = WALKS[sys.argv[1]], sys.argv[2:] == ["guarded"]
+    torch.set_num_threads(3)
     count = sum(
-        guarded_cases(name, patterns) if guards else cases(name, patterns, counts=FEW_LOOPS)
+        guarded_cases(name, patterns, walk) if guards else cases(name, patterns, 0, walk)
         for name, patterns in PATTERNS.items()
     )
     sys.stdout.write(f"{count} {'guarded ' if guards else ''}products on {instruction_set().level}\n")
+    sys.stdout.write(f"PyTorch has {torch.get_num_threads()} threads\n")

@@ -127,6 +127,8 @@ class TestEveryPrune:
         """T9, T33: +0 in the weights' own dtype; a method that changes no weights says so by None."""
         weight = weight_of(8, 16, dtype=dtype)
         _, outcome = pruned_by(name, weight, pattern=pattern)
+
+        assert (outcome.weight_OI is None) == (name == "dsnot")
         if outcome.weight_OI is not None:
             removed = outcome.weight_OI[~outcome.keep_mask]
             assert outcome.weight_OI.dtype == dtype

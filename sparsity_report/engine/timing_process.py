@@ -91,7 +91,8 @@ def apart(job: Job) -> int:
 
 def serve(jobs: TextIO, replies: TextIO) -> None:
     """Until there are no more jobs."""
-    import transformers  # noqa: F401
+    # `import transformers` alone imports nothing, and every child would spend a second on what loading needs.
+    from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast  # noqa: F401
 
     gc.collect()
     gc.freeze()  # what is collected in a child should not touch, and so copy, what all children share

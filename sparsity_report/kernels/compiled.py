@@ -77,6 +77,7 @@ class Pool:
             import numba
 
             numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+            torch.set_num_threads(threads)  # the first call of Numba's gave the pool that both share all cores
             self.threads = threads
         return threads
 

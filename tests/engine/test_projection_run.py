@@ -31,7 +31,7 @@ format = "nm"
 
 TIMED = (
     'metrics.use=["storage", "flops", "latency", "profile", "roofline"]',
-    "metrics.latency={ batch = [1, 2], prompt = 8, decode = 1, runs = 3, seconds = 0 }",
+    "metrics.latency={ batch = [1, 2], prompt = 8, decode = 1, runs = 3, seconds = 0, max_seconds = 0 }",
     'hardware.project=["a100-80gb", "core-i5-8250u"]',
     'hardware.price={ "a100-80gb" = 1.8, this = 0.1 }',
     "hardware.context=128",
@@ -152,7 +152,11 @@ def test_without_the_roofline_nothing_is_modelled(tmp_path):
 
 def test_half_precision_has_its_own_peak_and_bytes(tmp_path):
     """CSR widens bfloat16 values inside the call: it is executed, timed and bounded."""
-    overrides = (*TIMED, 'model=[{ source = "bundled:tiny-opt", dtype = "bfloat16" }]')
+    overrides = (
+        *TIMED,
+        "metrics.latency.process=shared",
+        'model=[{ source = "bundled:tiny-opt", dtype = "bfloat16" }]',
+    )
     results, _ = run(tmp_path / "run", overrides, ("*csr*",))
 
     assert results.machines[0].peak.keys() == {"bfloat16"}

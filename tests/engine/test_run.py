@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,29 @@ from sparsity_report.models.anatomy import anatomy
 from sparsity_report.results import store
 from sparsity_report.spec.load import load_spec
 
+from .conftest import SPEC
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The small study, run once: its results and its folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "small.toml").write_text(SPEC, encoding="utf-8")
+    return run_study(load_spec(folder / "small.toml"), folder / "run", Options(), lambda _: None), folder / "run"
+
+
+@pytest.fixture
+def undisturbed(whole):
+    """The results of the small study."""
+    return whole[0]
+
+
+@pytest.fixture
+def finished(whole, tmp_path):
+    """The same, and a folder `run` that it leaves."""
+    shutil.copytree(whole[1], tmp_path / "run")
+    return whole[0]
+
 
 def numbers(results):
     """Everything but timings: what two runs must have in common."""
@@ -32,65 +56,61 @@ def numbers(results):
     }
 
 
-def test_a_study_leaves_valid_results(study, tmp_path):
+def test_a_study_leaves_valid_results(finished, tmp_path):
     """Every cell is there, the file reads back equal, and the numbers are those of the bundled model."""
-    results, _ = study(tmp_path / "run")
-    dense = next(cell for cell in results.cells if cell.is_reference)
-    csr = next(cell for cell in results.cells if cell.variant.format.entry == "csr")
-    masked = next(cell for cell in results.cells if cell.id.startswith("magnitude-global-30-masked"))
+    dense = next(cell for cell in finished.cells if cell.is_reference)
+    csr = next(cell for cell in finished.cells if cell.variant.format.entry == "csr")
+    masked = next(cell for cell in finished.cells if cell.id.startswith("magnitude-global-30-masked"))
 
-    assert [cell.status for cell in results.cells] == ["ok"] * 5
-    assert results == store.read(tmp_path / "run")
+    assert [cell.status for cell in finished.cells] == ["ok"] * 5
+    assert finished == store.read(tmp_path / "run")
     assert dense.value("stored_bytes", over="model") == 1_915_680 * 4
     assert csr.value("stored_bytes", over="target") == 1_075_200 * 8 + 7_230 * 4
     assert csr.node == masked.node != dense.node
     assert csr.value("perplexity") == masked.value("perplexity") > dense.value("perplexity")
     assert 0 <= csr.value("max_abs_logit_difference") < 1e-3
-    assert results.cells[-1].fallbacks == ()
-    assert [check.verdict for check in results.checks] == ["pass", "pass"]
+    assert finished.cells[-1].fallbacks == ()
+    assert [check.verdict for check in finished.checks] == ["pass", "pass"]
 
 
-def test_perplexity_is_that_of_the_models_own_loss(study, tmp_path, tiny_opt):
+def test_perplexity_is_that_of_the_models_own_loss(undisturbed, tiny_opt):
     """The closing pass over the head gives what the model's own forward with labels gives."""
     from sparsity_report.contracts import CorpusRequest
     from sparsity_report.corpora import embedded
     from sparsity_report.windows import cut
 
-    results, _ = study(tmp_path / "run")
     windows = cut(embedded.read(CorpusRequest()), tiny_opt.tokenizer, corpus="embedded", length=64, count=4, bos="auto")
     with torch.inference_mode():
         loss = tiny_opt.model(input_ids=windows.ids, labels=windows.ids).loss.item()
 
-    assert results.cells[0].value("perplexity") == pytest.approx(math.exp(loss), rel=1e-5)
+    assert undisturbed.cells[0].value("perplexity") == pytest.approx(math.exp(loss), rel=1e-5)
 
 
-def test_the_same_study_gives_the_same_numbers(study, tmp_path):
-    first, _ = study(tmp_path / "one")
-    second, _ = study(tmp_path / "two")
+def test_the_same_study_gives_the_same_numbers(undisturbed, study, tmp_path):
+    again, _ = study(tmp_path / "run")
 
-    assert numbers(first) == numbers(second)
+    assert numbers(undisturbed) == numbers(again)
 
 
-def test_finished_cells_are_kept_and_not_run_again(study, tmp_path, monkeypatch):
-    first, _ = study(tmp_path / "run")
+def test_finished_cells_are_kept_and_not_run_again(finished, study, tmp_path, monkeypatch):
     monkeypatch.setattr(nodes, "run_node", lambda *_: pytest.fail("a finished node ran again"))
     monkeypatch.setattr("sparsity_report.engine.run.execute", lambda *_: pytest.fail("a finished cell ran again"))
 
     second, _ = study(tmp_path / "run")
 
-    assert first.cells == second.cells
+    assert finished.cells == second.cells
 
 
+@pytest.mark.usefixtures("finished")
 def test_force_runs_finished_cells_again(study, tmp_path):
-    study(tmp_path / "run")
     _, events = study(tmp_path / "run", force=True)
 
     assert sum(type(event).__name__ == "CellFinished" for event in events) == 5
 
 
+@pytest.mark.usefixtures("finished")
 def test_a_changed_format_runs_only_its_own_cell(study, tmp_path):
     """A new format of a known node neither prunes nor evaluates again."""
-    study(tmp_path / "run")
     _, events = study(tmp_path / "run", overrides=['variant.0.format=["masked", "csr", {use="csr", index="int64"}]'])
     names = [type(event).__name__ for event in events]
 
@@ -98,7 +118,10 @@ def test_a_changed_format_runs_only_its_own_cell(study, tmp_path):
     assert names.count("NodeStarted") == 0
 
 
-TIMED = 'metrics.latency={ batch = [1], prompt = [8], decode = 2, runs = 3, seconds = 0, process = "shared" }'
+TIMED = (
+    "metrics.latency={ batch = [1], prompt = [8], decode = 2, runs = 3, seconds = 0, max_seconds = 0,"
+    ' process = "shared" }'
+)
 USED = ("storage", "perplexity", "latency", "profile")
 
 
@@ -212,9 +235,8 @@ def test_a_collapsed_model_is_diverged_and_not_dropped(study, tmp_path, monkeypa
     assert masked.value("stored_bytes", over="model") > 0
 
 
-def test_an_interrupted_study_resumes_with_the_same_numbers(study, tmp_path, monkeypatch):
+def test_an_interrupted_study_resumes_with_the_same_numbers(undisturbed, study, tmp_path, monkeypatch):
     """Ctrl-C in the middle of the leaves: the same command finishes, and the numbers are the undisturbed ones."""
-    undisturbed, _ = study(tmp_path / "whole")
     calls = []
 
     def interrupt(*arguments):
@@ -282,9 +304,8 @@ KINDS_OF_ENTRIES = ("cells/*.json", "nodes/*.json", "artifacts/*.state.safetenso
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path, damage):
+def test_damaged_files_of_an_earlier_run_are_made_again(finished, study, tmp_path, damage):
     """Cut short, or with one digit or bit changed so that it can still be read: its hash tells."""
-    first, _ = study(tmp_path / "run")
     files = [file for kind in KINDS_OF_ENTRIES for file in (tmp_path / "run").glob(kind)]
     assert len({file.parent.name for file in files}) == len(KINDS_OF_ENTRIES)
     for file in files:
@@ -295,7 +316,7 @@ def test_damaged_files_of_an_earlier_run_are_made_again(study, tmp_path, damage)
 
     second, events = study(tmp_path / "run")
 
-    assert numbers(first) == numbers(second)
+    assert numbers(finished) == numbers(second)
     assert sum(type(event).__name__ == "CellFinished" for event in events) == 5
 
 
@@ -355,11 +376,10 @@ def test_only_selects_cells_and_keeps_the_reference(study, tmp_path):
         study(tmp_path / "run", only=("nothing*",))
 
 
-def test_only_leaves_the_other_finished_cells_in_the_results(study, tmp_path):
-    whole, _ = study(tmp_path / "run")
+def test_only_leaves_the_other_finished_cells_in_the_results(finished, study, tmp_path):
     part, events = study(tmp_path / "run", only=("*csr*",), force=True)
 
-    assert [cell.id for cell in whole.cells] == [cell.id for cell in part.cells]
+    assert [cell.id for cell in finished.cells] == [cell.id for cell in part.cells]
     assert sum(type(event).__name__ == "CellFinished" for event in events) == 2
 
 
@@ -399,26 +419,24 @@ def test_one_model_out_of_reach_among_two_is_failed_cells(study, spec_file, tmp_
     assert json.loads((tmp_path / "run" / "results.json").read_text("utf-8"))["schema_version"] == 1
 
 
-def test_planned_bytes_are_the_executed_bytes(study, spec_file, tmp_path):
+def test_planned_bytes_are_the_executed_bytes(undisturbed, spec_file):
     """`plan` counts by arithmetic what `run` counts of real tensors."""
     from sparsity_report import estimate
     from sparsity_report.contracts import ModelRequest
     from sparsity_report.models import arithmetic, loading
     from sparsity_report.planning import plan_cells
-    from sparsity_report.spec.load import load_spec
 
-    results, _ = study(tmp_path / "run")
     spec = load_spec(spec_file).spec
     shape = arithmetic.shape_of(loading.config(ModelRequest("bundled:tiny-opt")))
     planned = estimate.account(shape, spec, spec.model[0], plan_cells(spec))["cells"]
 
-    executed = {cell.id: cell.value("stored_bytes", over="target") for cell in results.cells}
+    executed = {cell.id: cell.value("stored_bytes", over="target") for cell in undisturbed.cells}
     assert executed == {name: cell["target_bytes"] for name, cell in planned.items()}
 
 
+@pytest.mark.usefixtures("finished")
 def test_a_renamed_variant_is_found_by_its_new_name(study, spec_file, tmp_path):
     """Finished cells are kept, and are called what the spec calls them now."""
-    study(tmp_path / "run")
     text = spec_file.read_text(encoding="utf-8")
     spec_file.write_text(text.replace('id = "course"', 'id = "paper"'), encoding="utf-8")
 
@@ -477,12 +495,11 @@ def test_masks_from_elsewhere_that_have_changed_are_taken_anew(spec_file, tmp_pa
     assert sparsity(1) == (0.75, 0)
 
 
-def test_the_lock_pins_what_was_run(study, tmp_path):
-    results, _ = study(tmp_path / "run")
+def test_the_lock_pins_what_was_run(finished, tmp_path):
     lock = json.loads((tmp_path / "run" / "spec.lock.json").read_text("utf-8"))
 
-    assert results.models[0].revision == lock["models"]["tiny-opt"]["revision"]
-    assert results.data[0].token_ids_sha256 == lock["data"][0]["token_ids_sha256"]
+    assert finished.models[0].revision == lock["models"]["tiny-opt"]["revision"]
+    assert finished.data[0].token_ids_sha256 == lock["data"][0]["token_ids_sha256"]
 
 
 def test_the_authors_text_travels_in_the_results(study, spec_file, tmp_path):
@@ -502,11 +519,9 @@ def test_the_authors_text_travels_in_the_results(study, spec_file, tmp_path):
     assert results.study.references == {"me2026": {"type": "misc", "author": "Me", "title": "Mine"}}
 
 
-def test_the_attention_implementation_is_pinned_and_recorded(study, tmp_path):
+def test_the_attention_implementation_is_pinned_and_recorded(undisturbed):
     """T28: implementations differ in the last digits, so that one is chosen and told."""
-    results, _ = study(tmp_path / "run")
-
-    assert [model.attention for model in results.models] == ["sdpa"]
+    assert [model.attention for model in undisturbed.models] == ["sdpa"]
 
 
 EXPECT = """

@@ -43,8 +43,9 @@ def job(tmp_path):
 
 @pytest.fixture(scope="module")
 def process():
-    """One for all tests: each of its cells is forked."""
+    """One for all tests, which is starting: each of its cells is forked."""
     found = TimingProcess("passive")
+    found.process = found.start()
     yield found
     found.close()
 
@@ -64,9 +65,8 @@ def test_a_cell_is_timed_in_a_process_of_its_own(process, job):
         assert second.witnesses[0].other_cores >= 0
 
 
-def test_its_threads_wait_as_asked(process, job):
+def test_its_threads_wait_as_asked(process):
     """The policy is in the environment of the process from its start: OpenMP reads it once."""
-    process.perform(job)
     if sys.platform == "linux":
         variables = Path(f"/proc/{process.process.pid}/environ").read_bytes().split(b"\0")
         assert b"OMP_WAIT_POLICY=passive" in variables
@@ -82,12 +82,11 @@ def test_what_goes_wrong_in_it_is_the_cells_reason_and_the_next_cell_is_timed(pr
 @pytest.mark.skipif(sys.platform != "linux", reason="forks are Linux's")
 def test_a_killed_child_says_what_killed_it(process, job, tmp_path):
     """As the kernel does when memory runs out."""
-    process.perform(job)  # it is up
     endless = replace(job, trials=(replace(job.trials[0], setting=replace(QUICK, seconds=60.0)),))
 
     def kill() -> None:
         children = Path(f"/proc/{process.process.pid}/task/{process.process.pid}/children")
-        for _ in range(200):
+        for _ in range(1200):  # it may still be starting
             found = children.read_text(encoding="ascii").split()
             if found:
                 time.sleep(0.2)

@@ -30,7 +30,14 @@ def threads(request):
 @pytest.mark.parametrize("name", products.PATTERNS)
 def test_products_are_within_the_error_of_the_arithmetic(name, threads):
     """T53: shapes with remainders, full, empty and all-zero rows, 1 to 130 tokens, three types, bias or none."""
-    assert products.cases(name, products.PATTERNS[name], seed=threads) >= 60
+    assert products.cases(name, products.PATTERNS[name], threads, products.WALKS["some"]) >= 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", products.PATTERNS)
+def test_every_loop_of_every_type(name):
+    """Each type with each number of tokens, each pattern too: minutes of compiling."""
+    assert products.cases(name, products.PATTERNS[name], 0, products.WALKS["all"]) >= 180
 
 
 def run_script(*arguments: str, **environment: str) -> str:
@@ -48,15 +55,24 @@ def run_script(*arguments: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("level", ["portable", "avx2"])
 def test_every_machine_computes_the_same(level):
-    """The paths of older and other processors."""
-    output = run_script(**{cpu.VARIABLE: level})
+    """The paths of older and other processors; and PyTorch keeps its number of threads, whatever Numba's is."""
+    output = run_script("few", **{cpu.VARIABLE: level})
 
+    assert "PyTorch has 3 threads" in output
     assert f"products on {level if cpu.compiled_features() >= cpu.LEVELS[level] else 'portable'}" in output
 
 
 def test_nothing_beside_the_buffers_is_read_or_written():
     """Pages without access lie directly before or behind every tensor: touching one ends the process."""
-    assert "guarded" in run_script("guarded")
+    assert "guarded" in run_script("some", "guarded")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", ["portable", "avx2"])
+@pytest.mark.parametrize("guards", [[], ["guarded"]], ids=["values", "guards"])
+def test_every_machine_computes_the_same_of_every_type(level, guards):
+    """As above, with more combinations of types and loops."""
+    assert "products on" in run_script("few of each", *guards, **{cpu.VARIABLE: level})
 
 
 @pytest.mark.parametrize("name", products.PATTERNS)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sparsity_report.report import html, pdf, replicates
+from sparsity_report.report import figures, html, pdf, replicates
+from sparsity_report.report.build import build
 from sparsity_report.results.model import Results
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sparsity_report.report.build import ReportModel
     from sparsity_report.results.model import CellRecord
 
 FIXTURES = Path(__file__).parents[1] / "results" / "fixtures"
@@ -29,13 +31,18 @@ def read(name: str) -> Results:
 
 
 @cache
+def report_of(name: str) -> ReportModel:
+    return build(read(name))
+
+
+@cache
 def page_of(name: str) -> str:
-    return html.render_html(read(name))
+    return html.page(report_of(name), "html")
 
 
 @cache
 def pdf_of(name: str) -> bytes:
-    return pdf.render_pdf(read(name), html.render_html(read(name), target="pdf"))
+    return pdf.render_pdf(read(name), html.page(report_of(name), "pdf"))
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +55,18 @@ def results() -> Callable[[str], Results]:
 def shown() -> Callable[[str], Results]:
     """The same as the report shows it: replicates by their mean."""
     return cache(lambda name: replicates.pooled(read(name)))
+
+
+@pytest.fixture(scope="session")
+def report() -> Callable[[str], ReportModel]:
+    """The report of hand-written results before it is a page, its figures drawn once."""
+    return report_of
+
+
+@pytest.fixture
+def drawn_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`drawn_as(name)`: whatever is reported has the figures of these results; for tests of words alone."""
+    return lambda name: monkeypatch.setattr(figures, "draw_all", lambda results: report_of(name).drawings)
 
 
 @pytest.fixture(scope="session")

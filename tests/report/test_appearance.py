@@ -6,13 +6,12 @@ import pytest
 
 from sparsity_report.errors import EnvironmentProblem, UsageError
 from sparsity_report.report import appearance, html
-from sparsity_report.report.build import build
 from sparsity_report.report.render import render
 
 
 @pytest.fixture(scope="module")
-def report(results):
-    return build(results("every_cell_failed"))
+def failed(report):
+    return report("every_cell_failed")
 
 
 @pytest.fixture
@@ -29,19 +28,19 @@ def own(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["html", "pdf"])
-def test_an_own_template_replaces_the_one_of_its_name_and_no_other(report, own, target):
+def test_an_own_template_replaces_the_one_of_its_name_and_no_other(failed, own, target):
     folder = own("sections/glance.html.j2", "<p>ours: {{ results.study.title }}</p>")
-    page = html.page(report, target, folder)
+    page = html.page(failed, target, folder)
 
-    assert f"<p>ours: {report.results.study.title}</p>" in page
+    assert f"<p>ours: {failed.results.study.title}</p>" in page
     assert 'id="glance"' not in page
     assert 'id="references"' in page
 
 
 @pytest.mark.parametrize("target", ["html", "pdf"])
-def test_a_house_style_needs_to_set_only_what_it_changes(report, own, target):
+def test_a_house_style_needs_to_set_only_what_it_changes(failed, own, target):
     """It stands after the one shipped."""
-    page = html.page(report, target, own("css/house.css", ":root { --link: #7a0019; }"))
+    page = html.page(failed, target, own("css/house.css", ":root { --link: #7a0019; }"))
 
     assert page.index("--link: #1a4480") < page.index("--link: #7a0019") < page.index("</style>")
 
@@ -71,18 +70,18 @@ def test_a_template_that_comes_later_is_used_the_next_time(results, own, tmp_pat
         ("{{ results.__class__.__base__.__subclasses__() }}", 1, "unsafe"),
     ],
 )
-def test_faults_are_told_with_file_and_line(report, own, text, line, what):
+def test_faults_are_told_with_file_and_line(failed, own, text, line, what):
     """Templates are sandboxed: they arrange a page, and reach nothing else."""
     folder = own("sections/glance.html.j2", text)
 
     with pytest.raises(UsageError, match=what) as caught:
-        html.page(report, "html", folder)
+        html.page(failed, "html", folder)
     assert f"{folder / 'sections/glance.html.j2'}:{line}: " in str(caught.value)
 
 
-def test_a_style_sheet_cannot_end_its_element(report, own):
+def test_a_style_sheet_cannot_end_its_element(failed, own):
     with pytest.raises(UsageError, match=r"house\.css: '</style' cannot stand"):
-        html.page(report, "html", own("css/house.css", "</STYLE><script>alert(1)</script>".lower()))
+        html.page(failed, "html", own("css/house.css", "</STYLE><script>alert(1)</script>".lower()))
 
 
 def test_what_the_spec_names_is_kept_in_the_run_folder(own, tmp_path):

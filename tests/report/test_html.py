@@ -117,12 +117,12 @@ def test_pages_stay_small(page, name):
     assert len(page(name).encode()) <= MIB
 
 
-def test_every_number_is_in_the_page_where_there_is_room(page, results, monkeypatch):
+def test_every_number_is_in_the_page_where_there_is_room(page, report, monkeypatch):
     """results.json is left out where it would make the page too large; what is small is always there."""
     from sparsity_report.report import downloads, html
 
     monkeypatch.setattr(downloads, "PAGE_BYTES", 100_000)
-    small = html.render_html(results("course"))
+    small = html.page(report("course"), "html")
 
     assert 'download="course-results.json.gz"' in page("course")
     assert 'download="course-results.json.gz"' not in small

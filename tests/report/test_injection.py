@@ -94,8 +94,9 @@ def test_a_summary_is_inert_where_html_is_allowed(results, payload):
     assert page.addresses == []
 
 
-def test_tables_for_papers_execute_nothing(results):
+def test_tables_for_papers_execute_nothing(results, drawn_as):
     """What TeX would run stands there with its backslash written out."""
+    drawn_as("course")
     made = injected.results(results("course"), injected.PAYLOADS[5])
     texts = latex.tables(build(made)).values()
 

@@ -8,7 +8,6 @@ import pytest
 from pypdf import PdfReader
 
 from sparsity_report.report import latex, pdf
-from sparsity_report.report.build import build
 from sparsity_report.report.document import Column, Entry, Numbering, Row, RowGroup, Table
 from sparsity_report.report.markup import cite, code, see
 from sparsity_report.report.render import render
@@ -48,9 +47,9 @@ def test_no_text_is_a_command(text, written):
 
 
 @pytest.mark.parametrize("name", ["course", "hardest"])
-def test_every_table_of_a_report_is_sound(results, name):
+def test_every_table_of_a_report_is_sound(report, name):
     """Every row has all its columns, braces close, and no sign is left that LaTeX would act upon."""
-    found = latex.tables(build(results(name)))
+    found = latex.tables(report(name))
 
     assert "headline.tex" in found
     for text in found.values():
@@ -64,10 +63,11 @@ def test_every_table_of_a_report_is_sound(results, name):
         assert not re.search(r"(?<!\\)[#%]", bare)
 
 
-def test_what_a_paper_includes_is_written_beside_the_report(results, tmp_path):
+def test_what_a_paper_includes_is_written_beside_the_report(results, drawn_as, tmp_path):
     """Vector figures of the size of their SVG, one page each."""
     if (missing := pdf.problem()) is not None:
         pytest.skip(missing)
+    drawn_as("course")
     written = {path.relative_to(tmp_path).as_posix() for path in render(results("course"), tmp_path, ("latex",))}
 
     assert {"tables/headline.tex", "references.bib", "figures/headline.svg", "figures/headline.pdf"} <= written

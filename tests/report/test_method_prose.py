@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sparsity_report.report import document, markup
-from sparsity_report.report.build import build
 from sparsity_report.report.prose import behaviour, calibration, layers, ranking, sensitivity, setup
 from sparsity_report.results.model import EntryRecord
 
@@ -373,12 +372,11 @@ def test_many_sweeps_are_summed_up_by_their_reach(shown, change):
     assert "stays within" not in said(behaviour.sweep_summary(lost, lost.models[0]))
 
 
-def test_every_section_of_the_calibrated_study_has_its_parts(results):
+def test_every_section_of_the_calibrated_study_has_its_parts(report):
     """Figures and tables stand in the sections they belong to; long tables are in the appendix."""
-    report = build(results("calibrated"))
     order = {
         target: each.id
-        for each in report.sections
+        for each in report("calibrated").sections
         for block in document.blocks_of((each,))
         if (target := getattr(block, "id", ""))
     }
@@ -395,11 +393,10 @@ def test_every_section_of_the_calibrated_study_has_its_parts(results):
     }
 
 
-def test_short_tables_stay_in_the_body(results):
-    report = build(results("course"))
+def test_short_tables_stay_in_the_body(report):
     sections = {
         block.id: each.id
-        for each in report.sections
+        for each in report("course").sections
         for block in document.blocks_of((each,))
         if isinstance(block, document.Table)
     }

@@ -15,25 +15,24 @@ from sparsity_report.report import html, pdf
 from .conftest import NAMES
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reader(pdf_bytes):
     return pypdf.PdfReader(io.BytesIO(pdf_bytes("course")))
 
 
-def text_of(reader):
+@pytest.fixture(scope="module")
+def text(reader):
     return " ".join(" ".join(page.extract_text() for page in reader.pages).split())
 
 
-def test_title_and_headline_numbers_are_in_the_text(reader):
-    text = text_of(reader)
-
+def test_title_and_headline_numbers_are_in_the_text(text):
     for expected in ("Unstructured sparsification of a small OPT", "1,956,640", "50.24", "Appendix A", "References"):
         assert expected in text
 
 
-def test_labels_of_figures_can_be_searched(reader):
+def test_labels_of_figures_can_be_searched(text):
     """The axis of the quality figure is named nowhere but in the picture."""
-    assert "Sparsity of the targeted matrices (%)" in text_of(reader)
+    assert "Sparsity of the targeted matrices (%)" in text
 
 
 def test_the_file_is_tagged_and_has_title_and_language(reader):
@@ -64,9 +63,9 @@ def test_bookmarks_lead_to_every_section(reader):
     assert len(titles) == 13
 
 
-def test_every_character_has_a_glyph(reader):
+def test_every_character_has_a_glyph(text):
     """A face without a glyph shows glyph 0, which extracts as a replacement sign or a null."""
-    assert not {"\ufffd", "\x00"} & set(text_of(reader))
+    assert not {"\ufffd", "\x00"} & set(text)
 
 
 def test_all_text_is_set_in_the_papers_own_faces(reader):
@@ -105,18 +104,13 @@ def test_the_file_is_valid_pdf_a_3a(pdf_bytes):
     assert report.rules.total > 100
 
 
-def test_two_renders_give_the_same_bytes(pdf_bytes, results):
-    made = results("every_cell_failed")
-
-    assert pdf.render_pdf(made, html.render_html(made, target="pdf")) == pdf_bytes("every_cell_failed")
-
-
-def test_weasyprint_has_nothing_to_complain_about(results, pdf_bytes, caplog):
+def test_two_renders_give_the_same_bytes_and_weasyprint_has_nothing_to_complain_about(results, pdf_bytes, caplog):
     """Its log is where missing alternative texts, unknown CSS and missing fonts show."""
     made = results("every_cell_failed")
     with caplog.at_level(logging.WARNING, logger="weasyprint"):
-        pdf.render_pdf(made, html.render_html(made, target="pdf"))
+        again = pdf.render_pdf(made, html.render_html(made, target="pdf"))
 
+    assert again == pdf_bytes("every_cell_failed")
     assert [record.message for record in caplog.records if record.name.startswith("weasyprint")] == []
 
 
@@ -132,9 +126,9 @@ def test_every_kind_of_results_renders_silently(results, pdf_bytes, caplog, name
     assert len(pypdf.PdfReader(io.BytesIO(made_pdf)).pages) <= 40
 
 
-def test_nothing_but_data_is_fetched(results, pdf_bytes, caplog):
+def test_nothing_but_data_is_fetched(results, report, pdf_bytes, caplog):
     """An image from the network, were there one, is refused and logged."""
-    page = html.render_html(results("every_cell_failed"), target="pdf")
+    page = html.page(report("every_cell_failed"), "pdf")
     hostile = page.replace("<main>", '<main><p><img src="https://example.org/x.png" alt="x"></p>', 1)
     with caplog.at_level(logging.ERROR, logger="weasyprint"):
         pdf.render_pdf(results("every_cell_failed"), hostile)

@@ -64,7 +64,8 @@ def test_a_quote_that_is_not_one_number_is_refused_with_its_line(results, quote,
     assert why in str(refused.value)
 
 
-def test_a_key_that_is_in_no_list_is_refused_and_the_authors_own_is_not(results):
+def test_a_key_that_is_in_no_list_is_refused_and_the_authors_own_is_not(results, drawn_as):
+    drawn_as("course")
     course = results("course")
     with pytest.raises(SpecError, match=r"own\.md:1: the key 'mine2026'"):
         html.render_html(noted(course, "[@mine2026]"))
@@ -98,7 +99,8 @@ def test_a_number_that_is_not_finite_is_said_to_be(results):
     assert written(lost, f'{{{{ perplexity | id="{cell.id}" }}}}') == "not finite"
 
 
-def test_every_part_stands_in_its_place(results):
+def test_every_part_stands_in_its_place(results, drawn_as):
+    drawn_as("course")
     course = results("course")
     notes = tuple(
         NoteRecord(part=part, file="own.md", text=f"My own {part}, **{{{{ sparsity_requested | pattern=2:4 }}}}**.")

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from sparsity_report.errors import UsageError
-from sparsity_report.report import replicates
-from sparsity_report.report.build import build
+from sparsity_report.report import figures, replicates
+from sparsity_report.report.build import ReportModel, build
 from sparsity_report.report.render import render
 from sparsity_report.results import store
 from sparsity_report.results.model import HistogramRecord, HistogramState, Results
@@ -32,6 +32,11 @@ def course() -> Results:
 def both(course: Results) -> Results:
     """The same numbers twice, which seeds of one study would be pooled from."""
     return together({"monday": course, "friday": course}, ["a/results.json", "b/results.json"])
+
+
+@pytest.fixture(scope="module")
+def report(both: Results) -> ReportModel:
+    return build(both)
 
 
 def changed(results: Results, **fields: object) -> Results:
@@ -81,17 +86,20 @@ def test_every_list_of_records_is_gathered(both: Results, course: Results):
     assert lists - set(_LISTS) == {"parts", "tasks", "entries", "quantities", "machines"}
 
 
-def test_the_report_says_where_each_study_comes_from(both: Results):
-    page = " ".join(str(block) for section in build(both).sections for block in section.blocks)
+def test_the_report_says_where_each_study_comes_from(report: ReportModel):
+    page = " ".join(str(block) for section in report.sections for block in section.blocks)
 
     assert "2 studies that were run apart: monday" in page
     assert "sparsity-report render a/results.json b/results.json --out together" in page
     assert page.count("The spec of ") == 2
-    assert {"monday/tiny-opt", "friday/tiny-opt"} <= set(re.findall(r"\w+/tiny-opt", str(build(both).glance)))
+    assert {"monday/tiny-opt", "friday/tiny-opt"} <= set(re.findall(r"\w+/tiny-opt", str(report.glance)))
 
 
-def test_each_spec_is_a_file_of_its_own(both: Results, course: Results, tmp_path: Path):
+def test_each_spec_is_a_file_of_its_own(
+    both: Results, report: ReportModel, course: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """One after the other they are no spec; beside the report and in its page each is, and a study runs from it."""
+    monkeypatch.setattr(figures, "draw_all", lambda results: report.drawings)
     written = list(render(both, tmp_path, ("html",)))
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The hand-written studies, and a study of one's own making."""
+"""The hand-written studies."""
 
 from __future__ import annotations
 
@@ -33,9 +33,3 @@ def course() -> Results:
 @pytest.fixture(scope="session")
 def hardest() -> Results:
     return read("hardest")
-
-
-@pytest.fixture(scope="session", params=sorted(path.stem for path in FIXTURES.glob("*.json")))
-def study(request: pytest.FixtureRequest) -> Results:
-    """Every hand-written study in turn."""
-    return read(request.param)

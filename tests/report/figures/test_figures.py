@@ -25,9 +25,12 @@ from sparsity_report.report.figures import (
     storage_components,
 )
 
+from ..conftest import NAMES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sparsity_report.report.build import ReportModel
     from sparsity_report.report.drawing import Drawing
     from sparsity_report.results.model import Results
 
@@ -39,8 +42,14 @@ ORDER = [
 
 
 @pytest.fixture(scope="module")
-def drawings(course: Results):
-    return draw_all(course)
+def drawings(report: Callable[[str], ReportModel]):
+    return report("course").drawings
+
+
+@pytest.fixture(scope="module")
+def hard(report: Callable[[str], ReportModel]):
+    """The figures of two models, one of them labelled."""
+    return report("hardest").drawings
 
 
 def plain(text: str) -> str:
@@ -57,19 +66,18 @@ def test_every_figure_has_its_place(drawings):
     assert all(name == drawing.id for name, drawing in drawings.items())
 
 
-def test_every_study_is_drawn_with_words_and_data(study: Results):
+@pytest.mark.parametrize("name", NAMES)
+def test_every_study_is_drawn_with_words_and_data(report: Callable[[str], ReportModel], name: str):
     """No study makes a figure fail or warn, and no figure comes without caption, alternative text and data."""
-    for drawing in draw_all(study).values():
+    for drawing in report(name).drawings.values():
         assert ElementTree.fromstring(drawing.svg).tag.endswith("svg")
         assert all((drawing.title, drawing.alt, drawing.caption, drawing.how_to_read))
         assert len(rows(drawing)) >= 1
 
 
-def test_the_same_results_give_the_same_bytes(hardest: Results):
+def test_the_same_results_give_the_same_bytes(hard: dict[str, Drawing], shown: Callable[[str], Results]):
     """Nothing in a figure depends on time, on the order of a set, or on what was drawn before."""
-    first, second = draw_all(hardest), draw_all(hardest)
-
-    assert first == second
+    assert hard == draw_all(shown("hardest"))
 
 
 def test_figures_without_data_are_left_out(course: Results):
@@ -81,14 +89,14 @@ def test_figures_without_data_are_left_out(course: Results):
     assert draw_all(empty) == {}
 
 
-def test_failed_cells_leave_no_trace_of_numbers(studies: Callable[[str], Results]):
+def test_failed_cells_leave_no_trace_of_numbers(report: Callable[[str], ReportModel]):
     """A study in which all cells failed has no headline, quality or timing."""
-    assert list(draw_all(studies("every_cell_failed"))) == ["block_diagram", "parameter_fraction", "break_even"]
+    assert list(report("every_cell_failed").drawings) == ["block_diagram", "parameter_fraction", "break_even"]
 
 
-def test_a_label_stands_in_every_caption(hardest: Results):
+def test_a_label_stands_in_every_caption(hard: dict[str, Drawing]):
     """De-quantised weights are called so wherever their numbers stand."""
-    for drawing in draw_all(hardest).values():
+    for drawing in hard.values():
         assert "smollm2-135m (de-quantised from Q4_1)" in drawing.caption
         assert "smollm2-135m (de-quantised from Q4_1)" in drawing.alt
 
@@ -99,9 +107,9 @@ def test_captions_say_the_kind_of_their_numbers(drawings):
         assert name == "block_diagram" or re.search("counted|measured|modelled", drawing.caption), name
 
 
-def test_glyphs_are_paths_and_figures_stay_light(hardest: Results):
+def test_glyphs_are_paths_and_figures_stay_light(hard: dict[str, Drawing]):
     """No figure needs a font on the reader's machine; those of the hardest study are below 100 kB on average."""
-    svgs = [drawing.svg for drawing in draw_all(hardest).values()]
+    svgs = [drawing.svg for drawing in hard.values()]
 
     assert not any("<text" in svg or "font-family" in svg for svg in svgs)
     assert sum(map(len, svgs)) < 100_000 * len(svgs)

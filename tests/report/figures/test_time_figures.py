@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from sparsity_report.report.figures import draw_all, roofline, time_shares, waterfall
+from sparsity_report.report.figures import roofline, time_shares, waterfall
 from sparsity_report.report.figures.stacks import Stack, rows_of, stack_height
 
 FIGURES = ("time_shares", "waterfall", "roofline")
@@ -22,8 +22,8 @@ def rows(drawing):
     return list(csv.DictReader(io.StringIO(drawing.csv)))
 
 
-def test_they_stand_at_the_end_of_the_execution(projected):
-    names = [each for each in draw_all(projected) if not each.startswith("pareto_")]  # those of the discussion
+def test_they_stand_at_the_end_of_the_execution(report):
+    names = [each for each in report("projected").drawings if not each.startswith("pareto_")]  # those of the discussion
 
     assert names[-3:] == list(FIGURES)
     assert names.index("speed_vs_flops") < names.index("time_shares")
