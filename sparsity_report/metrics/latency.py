@@ -63,7 +63,7 @@ INFO = Info(
     equation=r"R \;=\; \mathrm{median}_{\,r}\;\, t_r^{\,(d)} /\, t_r^{\,(v)}",
     spoken="the speed-up R is the median over rounds of the dense time over the variant's in the same round",
     cite="efron1993bootstrap",
-    result_version=3,
+    result_version=4,
     quantities=(
         *_of_phase("prefill", "seconds to process the prompt", "prefill time"),
         *_of_phase("decode", "seconds per decoded token", "time per decoded token"),
