@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..contracts import Text
 from ..errors import EnvironmentProblem
+from ..network import faults, obstacle, through
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +36,14 @@ def fetch(corpus: str, repository: str, file: str, revision: str, *, offline: bo
     Raises EnvironmentProblem when the hub is out of reach and the file is not in the cache.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    why = "the hub was not asked" if offline else obstacle()
     try:
-        path = hf_hub_download(repository, file, repo_type="dataset", revision=revision, local_files_only=offline)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as problem:
+        path = hf_hub_download(repository, file, repo_type="dataset", revision=revision, local_files_only=bool(why))
+    except faults() as problem:
         raise EnvironmentProblem(
-            f"the text {corpus} ({repository}, {file}) is not in the local cache and the Hugging Face hub "
-            f"{'was not asked' if offline else 'is out of reach'} ({type(problem).__name__}).",
+            f"the text {corpus} ({repository}, {file}) is not in the local cache and "
+            f"{why or f'the Hugging Face hub is out of reach{through()} ({type(problem).__name__})'}.",
             remedy=REMEDY,
         ) from None
     return Fetched(path, commit_of(path) or revision)
