@@ -44,19 +44,17 @@ print(json.dumps([
 
 def fetched(home: Path, *, text: bool = False, **variables: str) -> list[str]:
     """The commit of the model that a fresh process fetches, or what it says; and so for a text, where it is wanted."""
+    return told(FETCH.replace("TEXT", str(text)), HF_HOME=str(home), HF_HUB_DISABLE_TELEMETRY="1", **variables)
+
+
+def told(code: str, **variables: str) -> Any:
+    """What a fresh process prints as JSON: the hub's client reads its settings when it is imported."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     clean = {name: value for name, value in clean.items() if not name.lower().endswith("_proxy")}
-    done = subprocess.run(
-        [sys.executable, "-c", FETCH.replace("TEXT", str(text))],
-        env=clean | {"HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"} | variables,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=clean | variables, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    found: list[str] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -205,6 +203,27 @@ def test_a_proxy_that_is_none_is_said_and_the_cache_still_serves(proxy: str, hub
     with serving(hub) as server:
         fetched(home, HF_ENDPOINT=f"http://127.0.0.1:{server.server_address[1]}", NO_PROXY="*")
     assert fetched(home, HF_ENDPOINT="https://hub.invalid", **variables)[0] == COMMIT
+
+
+class Mumbling(BaseHTTPRequestHandler):
+    """A proxy that answers no HTTP."""
+
+    def handle(self) -> None:
+        self.rfile.readline()
+        self.wfile.write(b"good day\r\n\r\n")
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "http://a:secret@host:x", "ftp://host", "mumbling"])
+def test_doctor_says_which_proxy_is_in_the_way(proxy: str) -> None:
+    """A note, whatever stands there: the quickstart needs no network."""
+    code = "import json; from sparsity_report.cli import doctor; print(json.dumps([*vars(doctor.hub()).values()]))"
+    with serving(Mumbling) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}" if proxy == "mumbling" else proxy
+        _, state, detail, remedy = told(code, HTTPS_PROXY=address)
+
+    assert (state, remedy) == ("note", "what needs no network: sparsity-report run quickstart")
+    assert "HTTPS_PROXY" in detail or f"out of reach through the proxy {address} (" in detail
+    assert "secret" not in detail
 
 
 @pytest.mark.parametrize(
