@@ -150,5 +150,5 @@ def plan(
 ) -> None:
     """Show the cells, what is finished, and what they will take."""
     loaded = load_spec(spec_file(spec), overrides=tuple(overrides or ()))
-    result = describe(loaded, run_folder(out, loaded.spec.study.slug or loaded.slug, quick), quick)
+    result = describe(loaded, run_folder(out, loaded.slug, quick), quick)
     typer.echo(json.dumps(result, indent=2, ensure_ascii=False) if as_json else text(result))

@@ -114,13 +114,13 @@ def now() -> str:
 def select(cells: Sequence[Cell], only: Sequence[str]) -> frozenset[str]:
     """Ids of the cells that `--only` globs, and of the references. Raises UsageError when a glob matches nothing."""
     for pattern in only:
-        if not fnmatch.filter([cell.id for cell in cells], pattern):
+        if not any(fnmatch.fnmatchcase(cell.id, pattern) for cell in cells):
             known = ", ".join(cell.id for cell in cells)
             raise UsageError(f"--only {pattern!r} matches no cell", remedy=f"the cells: {known}")
     return frozenset(
         cell.id
         for cell in cells
-        if not only or cell.is_reference or any(fnmatch.fnmatch(cell.id, glob) for glob in only)
+        if not only or cell.is_reference or any(fnmatch.fnmatchcase(cell.id, glob) for glob in only)
     )
 
 

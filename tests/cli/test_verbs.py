@@ -395,4 +395,6 @@ def test_render_of_several_runs_wants_a_folder_and_their_names(
     assert "give --out FOLDER" in capsys.readouterr().err
     assert run("render", one, same, "--out", tmp_path / "both") == USAGE
     assert "several runs are called one" in capsys.readouterr().err
+    loud = saved(tmp_path / "deeper" / "ONE", results(cell("dense")))  # the same name to some file systems
+    assert run("render", one, loud, "--out", tmp_path / "both") == USAGE
     assert not (tmp_path / "both").exists()
