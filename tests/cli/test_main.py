@@ -186,20 +186,9 @@ LONG = "a" * 300
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(
-            ("validate", LONG),
-            ("run", LONG),
-            ("run", "quickstart", "--out", LONG),
-            ("check", LONG),
-            ("diff", LONG, LONG),
-        ),
-        *(("diff", LONG, LONG), ("render", LONG), ("cache", LONG), ("init", LONG), ("schema", "--output", LONG)),
-        *(
-            ("schema", "--check", LONG),
-            ("schema", "--output", "."),
-            ("init", "/proc/nowhere/x.toml"),
-            ("schema", "--output", f"{LONG}/x"),
-        ),
+        *(("validate", LONG), ("run", LONG), ("run", "quickstart", "--out", LONG), ("check", LONG), ("render", LONG)),
+        *(("diff", LONG, LONG), ("cache", LONG), ("init", LONG), ("schema", "--output", LONG)),
+        *(("schema", "--check", LONG), ("schema", "--output", "."), ("init", "/proc/nowhere/x.toml")),
     ],
     ids=lambda each: " ".join(each)[:30],
 )
