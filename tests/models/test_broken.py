@@ -81,6 +81,49 @@ def test_a_config_that_cannot_be_of_these_weights_is_refused(model, changes):
     assert refused.value.remedy
 
 
+@pytest.mark.parametrize("shard", ["../other.safetensors", "..\\\\other.safetensors", "/etc/other.safetensors", "C:x"])
+def test_weights_that_lie_elsewhere_are_not_read(model, shard):
+    """Their hash would not be that of the model."""
+    (model / "model.safetensors").rename(model.parent / "other.safetensors")
+    (model / "some.safetensors").write_bytes((model.parent / "other.safetensors").read_bytes())
+    index = {"metadata": {}, "weight_map": {"lm_head.weight": shard}}
+    (model / "model.safetensors.index.json").write_text(json.dumps(index), "utf-8")
+
+    with pytest.raises(EnvironmentProblem, match="nothing from elsewhere"):
+        load(ModelRequest(str(model)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"_attn_implementation": "somebody/kernel"},
+        {"text_config": [{"_experts_implementation": {"": "somebody/kernel"}}]},
+    ],
+    ids=str,
+)
+def test_code_of_the_hub_is_not_asked_for(model, changes):
+    """With the package kernels installed, transformers would fetch and run it."""
+    configured(model, **changes)
+    with pytest.raises(EnvironmentProblem, match="asks for"):
+        load(ModelRequest(str(model)))
+
+
+def test_an_adapter_is_no_model(model):
+    """With peft installed, transformers would load what it names instead."""
+    (model / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}', "utf-8")
+
+    with pytest.raises(EnvironmentProblem, match="a part of another one") as refused:
+        load(ModelRequest(str(model)))
+    assert "merge_and_unload" in refused.value.remedy
+
+
+@pytest.mark.parametrize("key", ["_attn_implementation", "attn_implementation"])
+def test_the_attention_is_ours_whatever_the_config_says(model, key):
+    configured(model, **{key: "eager"})
+
+    assert load(ModelRequest(str(model))).model.config._attn_implementation == "sdpa"
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "tokenizer_config.json"])
 def test_any_damage_to_any_file_is_refused_or_read(model, name):
     """Twenty mutants each: cut, overwritten, flipped. What is read has the shape of the whole."""
