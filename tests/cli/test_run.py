@@ -212,6 +212,11 @@ def test_plan_says_why_a_cell_is_to_be_run(spec, tmp_path, capsys, monkeypatch):
         ("to run", "its entry is damaged", True),
         ("to retry", "it failed: MemoryError: not enough", True),
     ]
+    (detail,) = (tmp_path / "reports/small/detail").glob("dense-*")
+    whole = detail.read_bytes()
+    detail.write_bytes(whole[:-1])
+    assert planned()["dense"]["why"] == "its bulk data are damaged"
+    detail.write_bytes(whole)
     assert planned('metrics.use=["storage", "perplexity", "flips"]')["dense"]["why"] == (
         "new metric flips, metric sparsity is no longer wanted, metric flops is no longer wanted, "
         "metric agreement is no longer wanted, metric divergence is no longer wanted"
