@@ -94,7 +94,7 @@ def everything(plain: Any) -> Iterator[tuple[str, Any]]:
     while waiting:
         here = waiting.pop()
         waiting += here.values() if isinstance(here, dict) else here if isinstance(here, list) else ()
-        yield from here.items() if isinstance(here, dict) else ()
+        yield from ((str(key), value) for key, value in here.items()) if isinstance(here, dict) else ()
 
 
 def claims(config: dict[str, Any], count: int, stored: int) -> list[tuple[str, int, int]]:
