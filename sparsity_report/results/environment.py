@@ -73,7 +73,11 @@ def versions(names: tuple[str, ...]) -> dict[str, str]:
 
 def anonymous(text: str) -> str:
     """The text with "~" for the home folder, whose name is usually the user's; also for what a link there leads to."""
-    for home in {Path.home(), Path.home().resolve()}:
+    try:
+        homes = {Path.home(), Path.home().resolve()}
+    except RuntimeError:  # a container's user has none
+        return text
+    for home in homes:
         for spelt in spellings(home) if home != Path(home.anchor) else ():
             text = re.sub(rf"{re.escape(spelt)}(?![\w-])", "~", text)
     return text
