@@ -23,6 +23,11 @@ def slug(text: str) -> str:
     return f"_{kept}" if DEVICES.match(kept) else kept
 
 
+def readable(path: Path | str) -> str:
+    """A path as text that can be written: bytes that are no UTF-8, which Linux allows in names, stand there as "?"."""
+    return str(path).encode("utf-8", "replace").decode()
+
+
 def beside(folder: Path | str, name: str) -> Path:
     """The path, counted from the folder; a home that nobody has stays as it is written, and is then not there."""
     try:

@@ -17,6 +17,7 @@ from .. import registry
 from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
 from ..hardware import project
+from ..paths import readable
 from ..planning import digest, node_key, nodes_of, plan_cells
 from ..results import diagnosis, environment, published, registration, sealed, store
 from ..results.expect import evaluate
@@ -436,7 +437,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         tool=environment.tool(),
         study=study,
         spec=SpecRecord(
-            file=Path(loaded.file).name,
+            file=readable(Path(loaded.file).name),
             text=loaded.text,
             sha256=loaded.sha256,
             overrides=tuple(map(environment.anonymous, loaded.overrides)),

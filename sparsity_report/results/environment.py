@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from .. import __version__
+from ..paths import readable
 from ..resources import PACKAGE
 from .model import EnvironmentRecord, ToolRecord
 
@@ -72,7 +73,12 @@ def versions(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def anonymous(text: str) -> str:
-    """The text with "~" for the home folder, whose name is usually the user's; also for what a link there leads to."""
+    """
+    The text with "~" for the home folder, whose name is usually the user's; also for what a link there leads to.
+
+    It can be written, whatever paths are in it.
+    """
+    text = readable(text)
     try:
         homes = {Path.home(), Path.home().resolve()}
     except RuntimeError:  # a container's user has none

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from ..errors import CannotCheck, EnvironmentProblem, UsageError
+from ..paths import readable
 from .model import Results
 
 if TYPE_CHECKING:
@@ -166,6 +167,11 @@ def locked(folder: Path) -> Iterator[None]:
     """
     Owns the folder for one run. Raises EnvironmentProblem if another run does, or if the folder cannot be written.
     """
+    if readable(folder.resolve()) != str(folder.resolve()):  # safetensors opens no such file
+        raise EnvironmentProblem(
+            f"the folder {readable(folder.resolve())} has bytes in its name that are no UTF-8",
+            remedy="choose another folder with --out",
+        )
     with disk_problems(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
