@@ -11,6 +11,9 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from tiny_models import COMMON
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from sparsity_report.contracts import ModelRequest
 from sparsity_report.engine.run import Options, run_study
@@ -162,9 +165,10 @@ def test_a_model_without_a_tokenizer_is_refused(model):
         load(ModelRequest(str(model)))
 
 
-def study(folder):
+def study(folder, *overrides):
     (folder / "broken.toml").write_text(SPEC, "utf-8")
-    return run_study(load_spec(folder / "broken.toml"), folder / "run", Options(), lambda _: None)
+    loaded = load_spec(folder / "broken.toml", overrides=overrides)
+    return run_study(loaded, folder / "run", Options(), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +196,21 @@ def test_the_smallest_and_oddest_shapes_are_studied(tmp_path, tiny_opt, changes)
     saved(tmp_path / "model", tiny_opt.tokenizer, **changes)
 
     assert {cell.status for cell in study(tmp_path).cells} == {"ok"}
+
+
+@pytest.mark.parametrize("words", [1, 3])
+def test_a_vocabulary_of_fewer_words_than_any_metric_looks_at_is_studied(tmp_path, words):
+    """The first five of three, ranks of one."""
+    model = WordLevel({f"w{number}": number for number in range(words)}, unk_token="w0")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=Tokenizer(model), unk_token="w0", eos_token="w0")
+    ids = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
+    tokenizer.backend_tokenizer.pre_tokenizer = Whitespace()
+    saved(tmp_path / "model", tokenizer, **ids)
+    metrics = '["perplexity", "agreement", "divergence", "flips", "ranks", "confidence"]'
+    results = study(tmp_path, f"metrics.use={metrics}", "variant.0.format=masked")
+
+    assert {cell.status for cell in results.cells} == {"ok"}
+    assert all(1 <= cell.value("perplexity") < 2 * words for cell in results.cells)
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path, tiny_opt):
