@@ -81,6 +81,7 @@ def shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, di
         return str(file)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", lambda *_, **__: None)
     return asked
 
 

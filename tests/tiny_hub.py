@@ -41,7 +41,7 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.asked.append(self.path)
         path = self.path.partition("?")[0]
-        if path.startswith("/api/models/small/opt"):
+        if path.startswith(("/api/models/small/opt", "/api/datasets/small/opt")):
             siblings = [{"rfilename": name} for name in self.files]
             known = {"id": "small/opt", "sha": COMMIT, "siblings": siblings, "cardData": {"license": "mit"}}
             self.answer(200, json.dumps(known).encode(), Content_Type="application/json")
