@@ -104,7 +104,7 @@ def run(
     from .engine.run import Options, run_study
 
     loaded = load_spec(spec) if isinstance(spec, str | Path) else spec
-    folder = run_folder(Path(out) if out is not None else None, loaded.spec.study.slug or loaded.slug, quick)
+    folder = run_folder(Path(out) if out is not None else None, loaded.slug, quick)
     options = Options(only=tuple(only), force=force, offline=offline, quick=quick, command="sparsity_report.run")
     return Study(run_study(loaded, folder, options, notify or _nobody), folder)
 

@@ -1,9 +1,31 @@
-"""Paths that a spec names: beside its file, absolute, or in somebody's home. What cannot be a path is none."""
+"""
+Paths that a spec names: beside its file, absolute, or in somebody's home. What cannot be a path is none. And names of
+files that are the same on every system.
+"""
 
 from __future__ import annotations
 
 import errno
+import re
+import unicodedata
 from pathlib import Path
+
+LONGEST_NAME = 120
+"""Bytes. Systems take 255 of a name, to which endings come, and some 260 of a whole path."""
+DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])(\.|$)", re.IGNORECASE)
+"""What Windows takes for a device, whatever follows the point."""
+
+
+def slug(text: str) -> str:
+    """The nearest name that every file system takes: letters, digits, ".", "_" and "-"; empty where none is left."""
+    kept = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", text))
+    kept = kept.encode()[:LONGEST_NAME].decode(errors="ignore").strip("-.")
+    return f"_{kept}" if DEVICES.match(kept) else kept
+
+
+def readable(path: Path | str) -> str:
+    """A path as text that can be written: bytes that are no UTF-8, which Linux allows in names, stand there as "?"."""
+    return str(path).encode("utf-8", "replace").decode()
 
 
 def beside(folder: Path | str, name: str) -> Path:

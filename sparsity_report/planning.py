@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import registry
 from .contracts import Cell, FormatChoice, Node, Pattern, Stage
+from .paths import slug
 from .spec.model import QuantizeStep
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def cell_id(spec: Spec, model: Model, node: Node, choice: FormatChoice) -> str:
     parts += [*(stage_slug(spec, stage) for stage in node.stages), choice.entry]
     defaults = default_params(choice.entry)
     parts += [str(value) for name, value in choice.params.items() if value != defaults.get(name)]
-    return "-".join([*parts, digest([model.name, node.key, asdict(choice)])[:6]])
+    return f"{slug('-'.join(parts))}-{digest([model.name, node.key, asdict(choice)])[:6]}"
 
 
 def default_params(entry: str) -> dict[str, Any]:

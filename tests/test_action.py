@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -174,6 +176,60 @@ def test_names_that_are_commands_are_names(act, tmp_path):
 
     assert (code, outputs["exit-code"]) == (0, "2")
     assert not list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the script is for bash")
+def test_what_is_too_long_for_a_comment_is_cut_and_said(act, tmp_path):
+    """Between two characters, and with the exit code; a comment holds 65,536, which is less than a step's summary."""
+    program = tmp_path / "bin" / "sparsity-report"
+    program.write_text(
+        "#!/bin/sh\n[ $1 = run ] || exit 0\n"
+        "cd .sparsity-report/study && echo {} >results.json && printf 'é数👩%.0s' $(seq 20000) >summary.md\n",
+        "utf-8",
+    )
+    _, outputs, summary, _ = act()
+    comment = (tmp_path / outputs["folder"] / "comment.md").read_bytes().decode()
+
+    assert summary == comment
+    assert 59_000 < len(comment.encode()) < 65_536
+    assert comment.endswith("…\n\nWhat is cut off here is in the artifact.\n\nExit code 0.\n")
+
+
+GH = """
+import json, os, subprocess, sys
+words = sys.argv[1:]
+assert words[0] == "api"
+if "--jq" in words:
+    comments = open("comments.json").read()
+    print(subprocess.run(["jq", words[-1]], input=comments, capture_output=True, text=True, check=True).stdout, end="")
+else:
+    said = open(next(word for word in words if word.startswith("body=@"))[6:], encoding="utf-8").read()
+    print(json.dumps([words[1], "PATCH" in words, said]), file=open("said", "w"))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt" or not shutil.which("jq"), reason="the script is for bash; jq stands in for gh's")
+@pytest.mark.parametrize("name", ["study", 'a") | "x" or ("$(touch pwned)'])
+def test_the_comment_of_an_earlier_run_is_updated_and_no_other(tmp_path, name):
+    """A name is a text to the shell and to jq."""
+    program = tmp_path / "gh"
+    (tmp_path / "gh.py").write_text(GH, "utf-8")
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} gh.py "$@"\n', "utf-8")
+    program.chmod(0o755)
+    (tmp_path / "comment.md").write_text("ours", "utf-8")
+    variables = {"NAME": name, "REPOSITORY": "a/b", "PULL_REQUEST": "7", "FOLDER": str(tmp_path)}
+    variables |= {"PATH": os.pathsep.join([str(tmp_path), os.environ["PATH"]])}
+
+    def said(*comments: str):
+        bodies = [{"id": number, "body": body} for number, body in enumerate(comments)]
+        (tmp_path / "comments.json").write_text(json.dumps(bodies), "utf-8")
+        subprocess.run(["bash", str(ACTION / "comment.sh")], cwd=tmp_path, env=os.environ | variables, check=True)
+        return json.loads((tmp_path / "said").read_text("utf-8"))
+
+    assert said("hello") == ["repos/a/b/issues/7/comments", False, "ours"]
+    marked = f"<!-- sparsity-report: {name} -->\nold"
+    assert said("hello", f"> {marked}", marked, marked) == ["repos/a/b/issues/comments/2", True, "ours"]
+    assert not (tmp_path / "pwned").exists()
 
 
 def test_the_lock_has_every_dependency_with_a_hash_and_within_its_bounds():

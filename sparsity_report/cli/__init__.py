@@ -6,10 +6,13 @@ A verb is the file of its name with the function of its name; it is imported whe
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
+import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +20,7 @@ import typer.core
 import typer.main
 
 from .. import __version__
-from ..errors import BUG, INTERRUPTED, SparsityReportError, UsageError
+from ..errors import BUG, ENVIRONMENT, INTERRUPTED, SparsityReportError, UsageError
 from ..registry import suggest
 
 VERBS = ("init", "validate", "schema", "plan", "run", "render", "check", "diff", "export", "cache", "list", "doctor")
@@ -36,6 +39,12 @@ Exit codes:
 """
 
 ISSUES = "https://github.com/sparsity-report/sparsity-report/issues"
+
+
+OF_THE_SYSTEM = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG),
+)
+"""What the system refuses whoever asks: no bug of ours, wherever it comes up."""
 
 
 class Verbs(typer.core.TyperGroup):
@@ -81,7 +90,7 @@ def sparsity_report(
 
 def main(arguments: tuple[str, ...] | None = None) -> None:
     """Runs a command line (by default this process's) and exits with its code, whatever happens."""
-    tolerate_narrow_encodings()
+    mend_streams()
     try:
         app(args=arguments, prog_name="sparsity-report")
     except SparsityReportError as problem:
@@ -91,17 +100,35 @@ def main(arguments: tuple[str, ...] | None = None) -> None:
         sys.exit(interrupted())
     except SystemExit as end:
         sys.exit(interrupted() if end.code == INTERRUPTED else end.code)
+    except OSError as problem:
+        sys.exit(refused(problem) if problem.errno in OF_THE_SYSTEM else bug())
     except Exception:  # whatever is not of our tree is our fault, and says so
-        traceback.print_exc()
-        typer.echo(f"this is a bug in sparsity-report {__version__}; please report it: {ISSUES}", err=True)
-        sys.exit(BUG)
+        sys.exit(bug())
 
 
-def tolerate_narrow_encodings() -> None:
-    """A console or pipe that cannot show "×" or "→" (Windows: cp1252) gets "?" instead of a crash."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+def mend_streams() -> None:
+    """
+    A console or pipe that cannot show "×" or "→" (Windows: cp1252) gets "?" instead of a crash.
+
+    What is closed (`2>&-`, a service) leads nowhere: else the next file that is opened would stand in its place.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))  # noqa: SIM115  # to the end
+        elif name != "stdin" and isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
+
+
+def bug() -> int:
+    traceback.print_exc()
+    typer.echo(f"this is a bug in sparsity-report {__version__}; please report it: {ISSUES}", err=True)
+    return BUG
+
+
+def refused(problem: OSError) -> int:
+    typer.echo(f"error: {problem.filename or 'what is printed cannot be written'}: {problem.strerror}", err=True)
+    return ENVIRONMENT
 
 
 def interrupted() -> int:

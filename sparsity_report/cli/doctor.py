@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import json
 import os
@@ -17,9 +18,9 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import ENVIRONMENT, OK
+from ..network import obstacle, through
 from ..resources import PACKAGE
 
-HUB = "https://huggingface.co"
 HUB_SECONDS = 4
 DISK_NEEDED = 2**30
 """The quickstart's folder is a few MB; a downloaded model of 125M parameters takes half a GB."""
@@ -116,15 +117,19 @@ def hub() -> Finding:
     ]
     if offline:
         return Finding("model hub", "note", f"not asked: {offline[0]} is set", f"unset {offline[0]}")
+    from huggingface_hub.constants import ENDPOINT
+
+    hint = "what needs no network: sparsity-report run quickstart"
+    if why := obstacle():
+        return Finding("model hub", "note", why, hint)
     try:
-        with urllib.request.urlopen(urllib.request.Request(HUB, method="HEAD"), timeout=HUB_SECONDS):
-            return Finding("model hub", "ok", f"{HUB} answers")
+        with urllib.request.urlopen(urllib.request.Request(ENDPOINT, method="HEAD"), timeout=HUB_SECONDS):
+            return Finding("model hub", "ok", f"{ENDPOINT} answers{through()}")
     except urllib.error.HTTPError as answer:  # it answered, if with a refusal
-        return Finding("model hub", "ok", f"{HUB} answers ({answer.code})")
-    except OSError as problem:
-        reason = getattr(problem, "reason", problem)
-        hint = "what needs no network: sparsity-report run quickstart"
-        return Finding("model hub", "note", f"{HUB} is out of reach ({reason})", hint)
+        return Finding("model hub", "ok", f"{ENDPOINT} answers{through()} ({answer.code})")
+    except (OSError, ValueError, http.client.HTTPException) as problem:
+        reason = getattr(problem, "reason", "") or problem
+        return Finding("model hub", "note", f"{ENDPOINT} is out of reach{through()} ({reason})", hint)
 
 
 def bundled() -> Finding:

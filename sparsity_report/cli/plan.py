@@ -14,6 +14,7 @@ from ..contracts import ModelRequest
 from ..models import arithmetic, loading
 from ..planning import changes, plan_cells, plan_facts
 from ..resources import spec_file
+from ..results import store
 from ..results.sealed import metadata, read_entry
 from ..spec.load import load_spec
 
@@ -43,6 +44,8 @@ def state_of(folder: Path, spec: Spec, cell: Cell) -> tuple[str, str]:
         return "to run", "its entry is damaged" if file.exists() else NEVER
     if changed:
         return "to run", ", ".join(changed)
+    if kept.get("detail") != store.sha256_of(store.detail_file(folder, cell.id)):
+        return "to run", "its bulk data are damaged"
     return ("to retry", f"it failed: {reason}") if status == "failed" else ("finished", "")
 
 
@@ -150,5 +153,5 @@ def plan(
 ) -> None:
     """Show the cells, what is finished, and what they will take."""
     loaded = load_spec(spec_file(spec), overrides=tuple(overrides or ()))
-    result = describe(loaded, run_folder(out, loaded.spec.study.slug or loaded.slug, quick), quick)
+    result = describe(loaded, run_folder(out, loaded.slug, quick), quick)
     typer.echo(json.dumps(result, indent=2, ensure_ascii=False) if as_json else text(result))

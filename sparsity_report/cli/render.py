@@ -35,18 +35,22 @@ def show_written(files: Iterable[Path]) -> None:
 
 def read_all(files: list[Path]) -> Results:
     """One run's results, or several as one, by the names of their folders. Raises UsageError, CannotCheck."""
+    from ..paths import readable
     from ..results import store
     from ..results.together import together
 
     if len(files) == 1:
         return store.read(files[0])
-    names = [file.resolve().parent.name for file in files]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    names = [readable(file.resolve().parent.name) for file in files]
+    folded = [name.casefold() for name in names]  # to some file systems "A" and "a" are one name
+    if twice := sorted({name for name in names if folded.count(name.casefold()) > 1}):
         raise UsageError(
             f"several runs are called {', '.join(twice)}: the folders' names tell runs apart",
             remedy="copy one to a folder of another name",
         )
-    return together(dict(zip(names, map(store.read, files), strict=True)), map(str, files))
+    return together(
+        dict(zip(names, map(store.read, files), strict=True)), [readable(file.as_posix()) for file in files]
+    )
 
 
 def render(

@@ -37,7 +37,7 @@ def run(
     from ..spec.load import load_spec
 
     loaded = load_spec(spec_file(spec), overrides=tuple(overrides or ()))
-    folder = run_folder(out, loaded.spec.study.slug or loaded.slug, quick)
+    folder = run_folder(out, loaded.slug, quick)
 
     from ..report import appearance
 

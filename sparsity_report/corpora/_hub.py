@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from ..contracts import Text
 from ..errors import EnvironmentProblem
+from ..network import faults, obstacle, through
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+TIMEOUT_S = 10.0
 REMEDY = (
     "fetch it once with a network: the same command without --offline (the local cache is kept, HF_HOME says where). "
     'Without a network: source = "embedded", "package:NAME/GLOB" or "text:PATH", or sparsity-report run quickstart'
@@ -34,15 +36,18 @@ def fetch(corpus: str, repository: str, file: str, revision: str, *, offline: bo
 
     Raises EnvironmentProblem when the hub is out of reach and the file is not in the cache.
     """
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
+    why = "the hub was not asked" if offline else obstacle()
     try:
-        path = hf_hub_download(repository, file, repo_type="dataset", revision=revision, local_files_only=offline)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as problem:
+        if not why and not try_to_load_from_cache(repository, file, repo_type="dataset", revision=revision):
+            # A hub out of reach is known at once by this; a download tries again for minutes before it says so.
+            HfApi().repo_info(repository, repo_type="dataset", revision=revision, timeout=TIMEOUT_S)
+        path = hf_hub_download(repository, file, repo_type="dataset", revision=revision, local_files_only=bool(why))
+    except faults() as problem:
         raise EnvironmentProblem(
-            f"the text {corpus} ({repository}, {file}) is not in the local cache and the Hugging Face hub "
-            f"{'was not asked' if offline else 'is out of reach'} ({type(problem).__name__}).",
+            f"the text {corpus} ({repository}, {file}) is not in the local cache and "
+            f"{why or f'the Hugging Face hub is out of reach{through()} ({type(problem).__name__})'}.",
             remedy=REMEDY,
         ) from None
     return Fetched(path, commit_of(path) or revision)

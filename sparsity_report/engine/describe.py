@@ -62,7 +62,7 @@ def study_record(loaded: LoadedSpec) -> StudyRecord:
     study, report = loaded.spec.study, loaded.spec.report
     return StudyRecord(
         title=study.title,
-        slug=study.slug or loaded.slug,
+        slug=loaded.slug,
         authors=tuple(author.model_dump() for author in study.authors),
         question=study.question,
         abstract=study.abstract,

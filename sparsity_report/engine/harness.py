@@ -23,6 +23,7 @@ from ..models.blocks import shared_copy
 from ..paths import beside, is_dir
 from ..planning import digest
 from ..results.model import TaskRecord, TaskScores
+from . import task_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,6 +86,9 @@ def load(wanted: Tasks, *, base: str, quick: bool) -> TaskSet:
     """
     registry.need("metrics", "tasks")
     folder = folder_of(wanted, base)
+    if wanted.include:
+        task_files.check(folder)
+    task_files.sandbox()
     with quiet(folder):
         managers = [index(str(folder))] if wanted.include else []
         if not managers or not set(wanted.use) <= set(managers[0].all_subtasks):
@@ -97,7 +101,7 @@ def load(wanted: Tasks, *, base: str, quick: bool) -> TaskSet:
     if problems:
         raise SpecError(*problems)
     limit = min(QUICK_ITEMS, wanted.limit or QUICK_ITEMS) if quick else wanted.limit
-    with quiet(folder):
+    with quiet(folder), task_files.without_metrics_of_the_hub():
         tasks = {name: loaded(name, managers) for name in wanted.use}
         records = tuple(described(name, task, limit, wanted.fewshot) for name, task in tasks.items())
     return TaskSet(tasks, records, limit, wanted.fewshot, wanted.batch)
@@ -134,6 +138,7 @@ def unknown(name: str, managers: Sequence[Any], include: str) -> Iterator[tuple[
 def loaded(name: str, managers: Sequence[Any]) -> Any:
     """One task with its data, the user's before the harness' own. Raises EnvironmentProblem."""
     from datasets.exceptions import DatasetsError
+    from jinja2 import TemplateError
     from yaml import YAMLError
 
     manager = next(each for each in managers if name in each.all_subtasks)
@@ -141,7 +146,17 @@ def loaded(name: str, managers: Sequence[Any]) -> Any:
     try:
         found = load([name])
         return found.get("tasks", found)[name]
-    except (OSError, ValueError, TypeError, KeyError, ImportError, DatasetsError, YAMLError) as problem:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        ImportError,
+        AttributeError,
+        DatasetsError,
+        TemplateError,
+        YAMLError,
+    ) as problem:
         raise EnvironmentProblem(
             f"the task {name!r} cannot be loaded: {type(problem).__name__}: {' '.join(str(problem).split())[:200]}",
             remedy="its data come from the Hugging Face hub unless its file names others: without a network, put a "

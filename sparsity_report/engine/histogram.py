@@ -52,7 +52,7 @@ def histograms(
     name = digest([BINS, REACH, paths, *(mask_key(prepared, node) for node in nodes)])[:16]
     file = folder / "nodes" / f"{name}.histogram.json"
     try:
-        return [HistogramRecord.model_validate(read_entry(file))]
+        return [HistogramRecord.model_validate(read_entry(file)).model_copy(update={"model": shown[0].model})]
     except ValueError:  # absent or damaged: counted anew
         pass
     rms = root_mean_square(prepared.dense)

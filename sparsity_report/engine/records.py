@@ -54,7 +54,7 @@ def node_records(spec: Spec, prepared: Prepared, nodes: Sequence[Node], folder: 
     for node in nodes:
         kept = read_entry(record_file(folder, prepared, node, wanted))
         try:
-            found[node.key] = NodeRecord.model_validate(kept)
+            found[node.key] = NodeRecord.model_validate(kept).model_copy(update={"model": node.model})
         except ValueError:  # absent or damaged: made again
             missing.append(node)
     states = {node.key: state_of(spec, prepared, node, folder) for node in missing}

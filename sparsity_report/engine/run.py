@@ -17,6 +17,7 @@ from .. import registry
 from ..contracts import Node
 from ..errors import EnvironmentProblem, SparsityReportError, UsageError
 from ..hardware import project
+from ..paths import readable
 from ..planning import digest, node_key, nodes_of, plan_cells
 from ..results import diagnosis, environment, published, registration, sealed, store
 from ..results.expect import evaluate
@@ -114,13 +115,13 @@ def now() -> str:
 def select(cells: Sequence[Cell], only: Sequence[str]) -> frozenset[str]:
     """Ids of the cells that `--only` globs, and of the references. Raises UsageError when a glob matches nothing."""
     for pattern in only:
-        if not fnmatch.filter([cell.id for cell in cells], pattern):
+        if not any(fnmatch.fnmatchcase(cell.id, pattern) for cell in cells):
             known = ", ".join(cell.id for cell in cells)
             raise UsageError(f"--only {pattern!r} matches no cell", remedy=f"the cells: {known}")
     return frozenset(
         cell.id
         for cell in cells
-        if not only or cell.is_reference or any(fnmatch.fnmatch(cell.id, glob) for glob in only)
+        if not only or cell.is_reference or any(fnmatch.fnmatchcase(cell.id, glob) for glob in only)
     )
 
 
@@ -436,7 +437,7 @@ def _run_locked(loaded: LoadedSpec, folder: Path, options: Options, notify: Call
         tool=environment.tool(),
         study=study,
         spec=SpecRecord(
-            file=Path(loaded.file).name,
+            file=readable(Path(loaded.file).name),
             text=loaded.text,
             sha256=loaded.sha256,
             overrides=tuple(map(environment.anonymous, loaded.overrides)),

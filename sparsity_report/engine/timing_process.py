@@ -11,9 +11,11 @@ says how the child ended (0, or what killed it).
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -33,6 +35,9 @@ from .timed import Job, Timed, time_cell
 
 if TYPE_CHECKING:
     from typing import TextIO
+
+PR_SET_PDEATHSIG = 1
+"""Of Linux' <sys/prctl.h>."""
 
 
 def own_weights(model: torch.nn.Module) -> None:
@@ -75,12 +80,19 @@ def answer(job: Job) -> None:
     Path(job.answer).write_text(json.dumps(found), encoding="utf-8")
 
 
+def die_with_parent() -> None:
+    """A run that is killed leaves nobody behind who times on beside the next one; elsewhere the job is finished."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def apart(job: Job) -> int:
     """Runs the job in a child. Its exit code; negative: the signal that killed it."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
+            die_with_parent()
             answer(job)
             code = 0
         finally:
@@ -109,6 +121,7 @@ def serve(jobs: TextIO, replies: TextIO) -> None:
 
 def main() -> None:
     """Until stdin ends. What libraries print must not look like a reply: it goes to stderr."""
+    die_with_parent()
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     serve(sys.stdin, replies)

@@ -123,20 +123,21 @@ def read_model(folder: Path, dtype: str, **gguf: str) -> PreTrainedModel:
     files lack is an error: transformers would fill it with random numbers. Raises EnvironmentProblem.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     if not gguf:
         plausible.check(folder)
+    here: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True, **gguf}
     with quiet_transformers(), wrapped_errors(folder / gguf.get("gguf_file", "")):
+        config: Any = AutoConfig.from_pretrained(folder, **here)
+        config._attn_implementation = "sdpa"  # what its file says would go before an argument
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
+            config=config,
             dtype=getattr(torch, dtype),
-            attn_implementation="sdpa",
-            trust_remote_code=False,
             use_safetensors=True if not gguf else None,
-            local_files_only=True,
             output_loading_info=True,
-            **gguf,
+            **here,
         )
     model, report = loaded
     absent = sorted({*report["missing_keys"], *(str(each) for each in report["mismatched_keys"])})

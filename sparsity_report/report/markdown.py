@@ -66,18 +66,21 @@ def summary(results: Results, templates: Path | None = None) -> str:
     shown = replicates.pooled(results)
     table = headline(shown)
     with blamed(templates):
-        template = environment(templates).get_template("summary.md.j2")
-    text = template.render(
-        results=results,
-        glance=[markup.to_text(each) for each in words.at_a_glance(shown)],
-        alerts=words.alerts(shown),
-        verdict=markup.to_text(verdict_sentence(shown)),
-        columns=table.columns,
-        rows=_first_rows(table),
-        left_out=len(table.rows) - len(_first_rows(table)),
-        notes=[markup.to_text(each) for each in table.notes],
-        cell=cell,
-    )
+        text = (
+            environment(templates)
+            .get_template("summary.md.j2")
+            .render(
+                results=results,
+                glance=[markup.to_text(each) for each in words.at_a_glance(shown)],
+                alerts=words.alerts(shown),
+                verdict=markup.to_text(verdict_sentence(shown)),
+                columns=table.columns,
+                rows=_first_rows(table),
+                left_out=len(table.rows) - len(_first_rows(table)),
+                notes=[markup.to_text(each) for each in table.notes],
+                cell=cell,
+            )
+        )
     return (
         text
         if len(text.encode()) <= SUMMARY_BYTES

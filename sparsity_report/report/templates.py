@@ -13,7 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from .. import resources
-from ..errors import UsageError
+from ..errors import SparsityReportError, UsageError
 from . import images, labels
 
 if TYPE_CHECKING:
@@ -58,17 +58,28 @@ def blamed(own: Path | None) -> Iterator[None]:
     """Turns what is wrong with somebody's own templates into a UsageError with file and line."""
     try:
         yield
-    except jinja2.TemplateError as problem:
-        if own is None:  # ours are right, or it is a bug
+    except SparsityReportError:
+        raise
+    except Exception as problem:
+        place = _place(problem)
+        if own is None or not (place or isinstance(problem, jinja2.TemplateError)):  # ours are right, or it is a bug
             raise
         raise UsageError(
-            f"{_place(problem)}: {problem.message}", remedy=f"templates in {own} come before those shipped"
+            f"{place or 'a template'}: {_words(problem)}", remedy=f"templates in {own} come before those shipped"
         ) from problem
 
 
-def _place(problem: jinja2.TemplateError) -> str:
-    """`file:line` of the innermost template that was at work."""
+def _words(problem: Exception) -> str:
+    if isinstance(problem, jinja2.TemplateNotFound):
+        return f"there is no template {problem.name!r}, nor is one looked for outside of the folder"
+    if isinstance(problem, jinja2.TemplateError):
+        return str(problem.message)
+    return f"{type(problem).__name__}: {problem}"
+
+
+def _place(problem: Exception) -> str:
+    """`file:line` of the innermost template that was at work; empty where none was."""
     if isinstance(problem, jinja2.TemplateSyntaxError):
         return f"{problem.filename or problem.name}:{problem.lineno}"
     frames = [each for each in traceback.extract_tb(problem.__traceback__) if each.filename.endswith(".j2")]
-    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "a template"
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""

@@ -10,10 +10,11 @@ import re
 import shutil
 import subprocess
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from .. import __version__
+from ..paths import readable
 from ..resources import PACKAGE
 from .model import EnvironmentRecord, ToolRecord
 
@@ -72,11 +73,25 @@ def versions(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def anonymous(text: str) -> str:
-    """The text with "~" for the home folder, whose name is usually the user's; also for what a link there leads to."""
-    for home in {Path.home(), Path.home().resolve()}:
-        if home != Path(home.anchor):
-            text = re.sub(rf"{re.escape(str(home))}(?![\w-])", "~", text)
+    """
+    The text with "~" for the home folder, whose name is usually the user's; also for what a link there leads to.
+
+    It can be written, whatever paths are in it.
+    """
+    text = readable(text)
+    try:
+        homes = {Path.home(), Path.home().resolve()}
+    except RuntimeError:  # a container's user has none
+        return text
+    for home in homes:
+        for spelt in spellings(home) if home != Path(home.anchor) else ():
+            text = re.sub(rf"{re.escape(spelt)}(?![\w-])", "~", text)
     return text
+
+
+def spellings(path: PurePath) -> tuple[str, ...]:
+    """How a path may stand in a message: Windows' separators are doubled where Python quotes it."""
+    return str(path), str(path).replace("\\", "\\\\"), path.as_posix()
 
 
 def fingerprint(record: EnvironmentRecord) -> str:

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from ..errors import CannotCheck, EnvironmentProblem, UsageError
+from ..paths import readable
 from .model import Results
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ REMEDIES = {
     errno.EACCES: "no permission to write there: choose another folder with --out",
     errno.EPERM: "no permission to write there: choose another folder with --out",
     errno.ENOTDIR: "a part of the path is a file: choose another folder with --out",
+    errno.ENOENT: "there is no such folder, and none can be made: choose another one with --out",
+    errno.EISDIR: "a folder stands where the file should be: give another name",
+    errno.ENAMETOOLONG: "the path is longer than this system takes: choose a shorter folder with --out",
     errno.EEXIST: "a file stands where the folder should be: choose another folder with --out",
 }
 ENDS_THE_RUN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -59,8 +63,10 @@ def appearing(path: Path) -> Iterator[Path]:
     A file to write beside `path`, which takes its name when all is well: `path` is either as before or complete, also
     after a crash or a loss of power. Raises EnvironmentProblem.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.parent / f".{path.name}.{os.getpid()}{PARTIAL}"
     with disk_problems(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield partial
@@ -161,6 +167,11 @@ def locked(folder: Path) -> Iterator[None]:
     """
     Owns the folder for one run. Raises EnvironmentProblem if another run does, or if the folder cannot be written.
     """
+    if readable(folder.resolve()) != str(folder.resolve()):  # safetensors opens no such file
+        raise EnvironmentProblem(
+            f"the folder {readable(folder.resolve())} has bytes in its name that are no UTF-8",
+            remedy="choose another folder with --out",
+        )
     with disk_problems(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")

@@ -13,6 +13,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..paths import slug
 from .model import EnvironmentRecord, PartRecord, Results, SpecRecord, StudyRecord
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _study(named: Named) -> StudyRecord:
     studies = [each.study for each in named.values()]
     return StudyRecord(
         title="; ".join(each.title for each in studies),
-        slug="-".join(named),
+        slug=slug("-".join(named)),
         authors=tuple(dict.fromkeys(author for each in studies for author in each.authors)),
         question=" ".join(each.question for each in studies if each.question),
         date=max(each.date for each in named.values()),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from .. import resources
 from ..errors import Problem, SpecError, UsageError
 from ..models.loading import is_path
-from ..paths import is_file
+from ..paths import is_file, slug
 from . import bounds, look, notes, rules
 from .findings import Finding, dotted, from_pydantic, in_the_text
 from .locate import Loc, lines_of, locate
@@ -45,8 +45,8 @@ class LoadedSpec:
 
     @property
     def slug(self) -> str:
-        """The study's short name when it gives none."""
-        return Path(self.file).stem
+        """The study's short name, by default of its file."""
+        return self.spec.study.slug or slug(Path(self.file).stem) or f"study-{self.sha256[:6]}"
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ def counted_from_here(loc: Loc, value: Any) -> Any:
 
 def absolute(path: str) -> str:
     """A relative path from the current directory; what begins with the home stays as it is."""
-    return path if not path or path.startswith("~") else str(Path.cwd() / path)
+    return path if not path or path.startswith("~") else (Path.cwd() / path).as_posix()
 
 
 def replaced(data: Any, loc: Loc, value: Any, override: str) -> Any:

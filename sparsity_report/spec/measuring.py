@@ -50,7 +50,7 @@ class Tasks(Table):
     fewshot: NonNegative = 0
     """Examples in the prompt."""
     include: str = ""
-    """A folder of task files, counted from the spec's. Python that they name is run: include only what you trust."""
+    """A folder of task files, counted from the spec's. Files that ask for Python are refused: none of theirs is run."""
     batch: Positive = 8
     """Items at a time."""
 

@@ -7,6 +7,7 @@ Only what one table can know about itself is checked here; what needs the regist
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -76,8 +77,8 @@ class Model(Table):
 
     @property
     def name(self) -> str:
-        last = self.source.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
-        return self.id or last.removesuffix(".gguf")
+        last = re.split(r"[/\\:]", self.source.rstrip("/\\:"))[-1].removesuffix(".gguf")
+        return self.id or (last if last.strip(".") else "model")
 
 
 class Target(Table):

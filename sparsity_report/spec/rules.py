@@ -16,6 +16,7 @@ from .. import registry, selectors
 from ..contracts import Pattern
 from ..counting import refuses
 from ..hardware import machines as table
+from ..paths import slug
 from . import bounds
 from .findings import Finding, from_pydantic, written
 from .model import QuantizeStep, StageKeys
@@ -37,7 +38,7 @@ LEAF_CHECKS = ("max_abs_logit_difference",)
 
 def findings(spec: Spec) -> tuple[Finding, ...]:
     """Everything wrong with a spec whose shape is right. Cells are planned only once nothing else is."""
-    found = [*duplicates(spec), *metrics(spec), *texts(spec), *machines(spec), *said_twice(spec)]
+    found = [*duplicates(spec), *folder(spec), *metrics(spec), *texts(spec), *machines(spec), *said_twice(spec)]
     for number, each in enumerate(spec.variant):
         found += variant(each, ("variant", number))
         for step, loc in pruning_steps(each, ("variant", number)):
@@ -76,6 +77,11 @@ def repeated(names: Iterable[tuple[str, Loc]]) -> Iterator[Finding]:
 def duplicates(spec: Spec) -> Iterator[Finding]:
     """Models and variants are found by their names, so each has its own; "dense" is the reference's."""
     yield from repeated((model.name, ("model", number, "id")) for number, model in enumerate(spec.model))
+    for number, model in enumerate(spec.model):
+        for other in spec.model[:number]:
+            if other == model.model_copy(update={"id": other.id}) and other.name != model.name:
+                message = f"is the model {other.name!r} again"
+                yield Finding(("model", number, "source"), message, "leave it out, or give another revision or dtype")
     for number, each in enumerate(spec.variant):
         if each.id == "dense":
             yield Finding(("variant", number, "id"), "'dense' names the reference, which every study has")
@@ -88,6 +94,13 @@ def duplicates(spec: Spec) -> Iterator[Finding]:
 def variant_names(spec: Spec) -> tuple[str, ...]:
     """The variants' ids; one without is called by its place."""
     return tuple(each.id or f"variant-{number}" for number, each in enumerate(spec.variant, start=1))
+
+
+def folder(spec: Spec) -> Iterator[Finding]:
+    """The study's short name is that of its folder, on every system."""
+    if (nearest := slug(spec.study.slug)) != spec.study.slug:
+        hint = f"such as {nearest!r}" if nearest else "letters, digits and '-'"
+        yield Finding(("study", "slug"), f"{spec.study.slug[:40]!r} cannot name a folder on every system", hint)
 
 
 def said_twice(spec: Spec) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -176,6 +177,53 @@ def test_a_narrow_encoding_loses_signs_and_not_the_output(arguments: tuple[str, 
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"?" in done.stdout
+
+
+LONG = "a" * 300
+"""No file system takes it."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(("validate", LONG), ("run", LONG), ("run", "quickstart", "--out", LONG), ("check", LONG), ("render", LONG)),
+        *(("diff", LONG, LONG), ("cache", LONG), ("init", LONG), ("schema", "--output", LONG)),
+        *(("schema", "--check", LONG), ("schema", "--output", "."), ("init", "/proc/nowhere/x.toml")),
+    ],
+    ids=lambda each: " ".join(each)[:30],
+)
+def test_a_path_that_the_system_refuses_is_no_bug(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert run(*arguments) == errors.ENVIRONMENT
+    assert capsys.readouterr().err.startswith("error: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_stdout_is_no_bug(capfd: pytest.CaptureFixture[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "sparsity_report", "list"], check=False, stdout=full)
+
+    assert done.returncode == errors.ENVIRONMENT
+    assert capfd.readouterr().err == f"error: what is printed cannot be written: {os.strerror(errno.ENOSPC)}\n"
+
+
+def test_closed_streams_lead_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a service or `2>&-` has them: progress is told to nobody, and nothing fails for it."""
+    from sparsity_report.cli.console import Console
+    from sparsity_report.engine.events import RunStarted
+
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert run("list") == errors.OK
+    with Console() as console:
+        console(RunStarted("a study", 3))
+
+    for name in ("stdin", "stdout", "stderr"):
+        getattr(sys, name).close()
 
 
 def test_every_verb_has_its_file() -> None:

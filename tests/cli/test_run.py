@@ -174,6 +174,20 @@ def test_a_study_of_the_hub_without_a_network_names_its_offline_twin(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is Unicode")
+def test_names_that_are_no_unicode_end_no_run(spec, tmp_path, capsys):
+    """Linux allows any bytes: those of the spec and of the command stand in the results with "?" for them."""
+    odd = os.fsdecode(b"odd\xff")
+    (tmp_path / odd).mkdir()
+    spec.rename(tmp_path / odd / f"{odd}.toml")
+
+    assert run("run", f"{odd}/{odd}.toml", "--out", f"{odd}/run") == 4
+    assert "choose another folder with --out" in capsys.readouterr().err
+    assert run("run", f"{odd}/{odd}.toml", "--only", "*masked*") == 0
+    kept = json.loads((tmp_path / "reports" / "odd" / "results.json").read_text("utf-8"))
+    assert kept["spec"]["file"] == "odd?.toml"
+
+
 def test_plan_knows_what_is_finished(spec, capsys):
     run("plan", "small.toml", "--json")
     before = json.loads(capsys.readouterr().out)
@@ -212,6 +226,11 @@ def test_plan_says_why_a_cell_is_to_be_run(spec, tmp_path, capsys, monkeypatch):
         ("to run", "its entry is damaged", True),
         ("to retry", "it failed: MemoryError: not enough", True),
     ]
+    (detail,) = (tmp_path / "reports/small/detail").glob("dense-*")
+    whole = detail.read_bytes()
+    detail.write_bytes(whole[:-1])
+    assert planned()["dense"]["why"] == "its bulk data are damaged"
+    detail.write_bytes(whole)
     assert planned('metrics.use=["storage", "perplexity", "flips"]')["dense"]["why"] == (
         "new metric flips, metric sparsity is no longer wanted, metric flops is no longer wanted, "
         "metric agreement is no longer wanted, metric divergence is no longer wanted"

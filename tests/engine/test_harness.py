@@ -8,12 +8,13 @@ import copy
 import pytest
 import tiny_lm_tasks
 import torch
+from jinja2 import TemplateError
 
 from sparsity_report.contracts import FormatChoice
 from sparsity_report.engine import harness
 from sparsity_report.engine.state import ModelState, targeted
 from sparsity_report.engine.variant import build
-from sparsity_report.errors import EnvironmentProblem, SpecError
+from sparsity_report.errors import EnvironmentProblem, SparsityReportError, SpecError
 from sparsity_report.models.anatomy import anatomy
 from sparsity_report.models.blocks import shared_copy
 from sparsity_report.results.stats import bootstrap_strata
@@ -179,6 +180,48 @@ def test_a_task_without_accuracy_is_refused(tmp_path):
 
     with pytest.raises(SpecError, match="has no accuracy: it reports brier_score"):
         harness.load(Tasks(use=("tiny_pairs",), include="tasks"), base=str(tmp_path), quick=False)
+
+
+EVIL = "import pathlib\npathlib.Path({path!r}).touch()\nrun = print\nclass Task: pass\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "process_docs: !function evil.run",
+        "process_docs: !function {folder}/evil.run",
+        "class: {folder}/evil.Task",
+        "include: ../elsewhere.yaml",
+        "include: [hidden.txt]",
+        "dataset_path: evil.py",
+        "dataset_kwargs: {{ trust_remote_code: true }}",
+        "metric_list: [{{ metric: {folder}/evil.py }}]",
+        "doc_to_text: '{{{{ cycler.__init__.__globals__.os.system(\"touch {touched}\") }}}}'",
+        "doc_to_choice: '{{{{ [].__class__.__base__.__subclasses__() }}}}'",
+    ],
+)
+def test_code_that_comes_with_a_study_is_not_run(tiny_opt, tmp_path, line):
+    """Of a task file the harness imports and evaluates much: with us it is refused, or the task fails."""
+    folder = tiny_lm_tasks.write(tmp_path / "tasks")
+    touched = tmp_path / "touched"
+    (folder / "evil.py").write_text(EVIL.format(path=str(touched)), "utf-8")
+    for name in ("hidden.txt", "../elsewhere.yaml"):
+        (folder / name).write_text(f"process_docs: !function {folder}/evil.run\n", "utf-8")
+    file = folder / "tiny_pairs.yaml"
+    key, asked = line.partition(":")[0], line.format(folder=folder, touched=touched)
+    kept = [each for each in file.read_text("utf-8").splitlines() if not each.startswith(f"{key}:")]
+    if key in ("metric_list", "dataset_kwargs"):  # and what is indented below it
+        head = file.read_text("utf-8").partition(f"{key}:")
+        kept = [*head[0].splitlines(), *(each for each in head[2].splitlines()[1:] if not each.startswith(" "))]
+    file.write_text("\n".join([*kept, asked]) + "\n", "utf-8")
+
+    def run() -> None:
+        found = harness.load(Tasks(use=("tiny_pairs",), include="tasks"), base=str(tmp_path), quick=True)
+        harness.evaluate(found, tiny_opt.model, tiny_opt.tokenizer)
+
+    with pytest.raises((SparsityReportError, TemplateError)):
+        run()
+    assert not touched.exists()
 
 
 def test_the_extra_that_is_missing_is_named(monkeypatch, folder):

@@ -446,6 +446,18 @@ def test_a_renamed_variant_is_found_by_its_new_name(study, spec_file, tmp_path):
     assert {"dense", "paper", "semi"} == {cell.variant.id for cell in results.cells}
 
 
+def test_a_renamed_model_is_called_by_its_new_name_everywhere(study, tmp_path):
+    """What the folder keeps of it is good under any name; records that speak of one that is gone broke the report."""
+    more = ('metrics.use=["storage", "perplexity", "sensitivity"]', "data.evaluation.windows=1")
+    before, _ = study(tmp_path / "run", overrides=more)
+    after, _ = study(tmp_path / "run", overrides=(*more, 'model.0.id="renamed"'))
+
+    assert {each.id for each in after.models} == {"renamed"}
+    for records in (after.nodes, after.overlaps, after.histograms, after.excerpts, after.sensitivity, after.tipping):
+        assert {each.model for each in records} <= {"renamed"}
+    assert [each.sparsity for each in after.nodes] == [each.sparsity for each in before.nodes] != []
+
+
 def test_a_dense_model_that_fails_fails_every_cell_and_the_results_are_written(study, tmp_path, monkeypatch):
     def broken(*_):
         raise RuntimeError("no forward")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -97,6 +98,44 @@ def test_a_killed_child_says_what_killed_it(process, job, tmp_path):
     threading.Thread(target=kill).start()
     with pytest.raises(SparsityReportError, match="killed by SIGKILL"):
         process.perform(endless)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="forks are Linux's")
+def test_a_killed_run_leaves_nobody_behind_who_times_on(job, tmp_path):
+    """Neither the timing process nor the child that it has forked."""
+    endless = replace(job, trials=(replace(job.trials[0], setting=replace(QUICK, seconds=60.0)),))
+    (tmp_path / "job.json").write_text(json.dumps(endless.as_json()), "utf-8")
+    code = (
+        "import json, sys; from sparsity_report.engine.stopwatch import TimingProcess, Job\n"
+        "TimingProcess('passive').perform(Job.from_json(json.load(open(sys.argv[1]))))"
+    )
+    run = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "job.json")])
+    family = [run.pid]
+    for _ in range(2):
+        children = Path(f"/proc/{family[-1]}/task/{family[-1]}/children")
+        family.append(int(waited_for(lambda children=children: children.read_text("ascii").split())[0]))
+    run.kill()
+    run.wait()
+
+    assert waited_for(lambda: not any(is_running(each) for each in family))
+
+
+def waited_for(find, seconds=60.0):
+    """What it finds once there is something."""
+    limit = time.monotonic() + seconds
+    while not (found := find()):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    return found
+
+
+def is_running(process: int) -> bool:
+    """A process that has ended may wait for its parent as a zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_a_process_that_cannot_start_says_why(job):

@@ -11,6 +11,9 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 from tiny_models import COMMON
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from sparsity_report.contracts import ModelRequest
 from sparsity_report.engine.run import Options, run_study
@@ -81,6 +84,49 @@ def test_a_config_that_cannot_be_of_these_weights_is_refused(model, changes):
     assert refused.value.remedy
 
 
+@pytest.mark.parametrize("shard", ["../other.safetensors", "..\\\\other.safetensors", "/etc/other.safetensors", "C:x"])
+def test_weights_that_lie_elsewhere_are_not_read(model, shard):
+    """Their hash would not be that of the model."""
+    (model / "model.safetensors").rename(model.parent / "other.safetensors")
+    (model / "some.safetensors").write_bytes((model.parent / "other.safetensors").read_bytes())
+    index = {"metadata": {}, "weight_map": {"lm_head.weight": shard}}
+    (model / "model.safetensors.index.json").write_text(json.dumps(index), "utf-8")
+
+    with pytest.raises(EnvironmentProblem, match="nothing from elsewhere"):
+        load(ModelRequest(str(model)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"_attn_implementation": "somebody/kernel"},
+        {"text_config": [{"_experts_implementation": {"": "somebody/kernel"}}]},
+    ],
+    ids=str,
+)
+def test_code_of_the_hub_is_not_asked_for(model, changes):
+    """With the package kernels installed, transformers would fetch and run it."""
+    configured(model, **changes)
+    with pytest.raises(EnvironmentProblem, match="asks for"):
+        load(ModelRequest(str(model)))
+
+
+def test_an_adapter_is_no_model(model):
+    """With peft installed, transformers would load what it names instead."""
+    (model / "adapter_config.json").write_text('{"base_model_name_or_path": "somebody/else"}', "utf-8")
+
+    with pytest.raises(EnvironmentProblem, match="a part of another one") as refused:
+        load(ModelRequest(str(model)))
+    assert "merge_and_unload" in refused.value.remedy
+
+
+@pytest.mark.parametrize("key", ["_attn_implementation", "attn_implementation"])
+def test_the_attention_is_ours_whatever_the_config_says(model, key):
+    configured(model, **{key: "eager"})
+
+    assert load(ModelRequest(str(model))).model.config._attn_implementation == "sdpa"
+
+
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "tokenizer_config.json"])
 def test_any_damage_to_any_file_is_refused_or_read(model, name):
     """Twenty mutants each: cut, overwritten, flipped. What is read has the shape of the whole."""
@@ -122,9 +168,10 @@ def test_a_model_without_a_tokenizer_is_refused(model):
         load(ModelRequest(str(model)))
 
 
-def study(folder):
+def study(folder, *overrides):
     (folder / "broken.toml").write_text(SPEC, "utf-8")
-    return run_study(load_spec(folder / "broken.toml"), folder / "run", Options(), lambda _: None)
+    loaded = load_spec(folder / "broken.toml", overrides=overrides)
+    return run_study(loaded, folder / "run", Options(), lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +199,21 @@ def test_the_smallest_and_oddest_shapes_are_studied(tmp_path, tiny_opt, changes)
     saved(tmp_path / "model", tiny_opt.tokenizer, **changes)
 
     assert {cell.status for cell in study(tmp_path).cells} == {"ok"}
+
+
+@pytest.mark.parametrize("words", [1, 3])
+def test_a_vocabulary_of_fewer_words_than_any_metric_looks_at_is_studied(tmp_path, words):
+    """The first five of three, ranks of one."""
+    model = WordLevel({f"w{number}": number for number in range(words)}, unk_token="w0")
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=Tokenizer(model), unk_token="w0", eos_token="w0")
+    ids = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
+    tokenizer.backend_tokenizer.pre_tokenizer = Whitespace()
+    saved(tmp_path / "model", tokenizer, **ids)
+    metrics = '["perplexity", "agreement", "divergence", "flips", "ranks", "confidence"]'
+    results = study(tmp_path, f"metrics.use={metrics}", "variant.0.format=masked")
+
+    assert {cell.status for cell in results.cells} == {"ok"}
+    assert all(1 <= cell.value("perplexity") < 2 * words for cell in results.cells)
 
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path, tiny_opt):

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tiny_hub import COMMIT, own, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-RESOLVED = ("/small/opt/resolve/main/", f"/small/opt/resolve/{COMMIT}/")
+    from tiny_hub import Hub
 NOWHERE = "http://127.0.0.1:9"
 LOAD = """
 import json, sys
@@ -40,53 +37,12 @@ for words in sys.argv[1:]:
 """
 
 
-class Hub(BaseHTTPRequestHandler):
-    """A stand-in for the two kinds of address that a client asks: a model's description, and its files."""
-
-    folder: Path
-    files: tuple[str, ...]
-    asked: list[str]
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-    def answer(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), "X-Repo-Commit": COMMIT, **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        path = self.path.partition("?")[0]
-        if path.startswith("/api/models/small/opt"):
-            siblings = [{"rfilename": name} for name in self.files]
-            known = {"id": "small/opt", "sha": COMMIT, "siblings": siblings, "cardData": {"license": "mit"}}
-            self.answer(200, json.dumps(known).encode(), Content_Type="application/json")
-        elif path.startswith("/api/models/gated/opt"):
-            self.answer(403, b"{}", X_Error_Code="GatedRepo", X_Error_Message="accept the terms")
-        elif path.startswith(RESOLVED) and path.rpartition("/")[2] in self.files:
-            content = (self.folder / path.rpartition("/")[2]).read_bytes()
-            self.answer(200, content, ETag=f'"{hashlib.sha256(content).hexdigest()}"')
-        else:
-            self.answer(404, b"{}", X_Error_Code="RepoNotFound")
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-
 @pytest.fixture
 def hub(saved: Path) -> Iterator[tuple[str, type[Hub]]]:
-    """Address of a hub that holds one tiny OPT, "small/opt", and its handler."""
-    (saved / "pytorch_model.bin").write_bytes(b"a pickle that nobody should fetch")
-    names = tuple(sorted(path.name for path in saved.iterdir()))
-    handler = type("OwnHub", (Hub,), {"folder": saved, "files": names, "asked": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    """Address of a hub that holds one tiny OPT, and its handler."""
+    handler = own(saved)
+    with serving(handler) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}", handler
-        server.shutdown()
 
 
 def load_all(endpoint: str, home: Path, *requests: dict[str, Any]) -> list[dict[str, Any]]:

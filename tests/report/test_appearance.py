@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sparsity_report.errors import EnvironmentProblem, UsageError
-from sparsity_report.report import appearance, html
+from sparsity_report.report import appearance, html, markdown
 from sparsity_report.report.render import render
 
 
@@ -77,6 +79,26 @@ def test_faults_are_told_with_file_and_line(failed, own, text, line, what):
     with pytest.raises(UsageError, match=what) as caught:
         html.page(failed, "html", folder)
     assert f"{folder / 'sections/glance.html.j2'}:{line}: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("{{ nothing }}", "'nothing' is undefined"),
+        ('{% include "../../../etc/passwd" %}', "there is no template '../../../etc/passwd'"),
+        ('{% include "/etc/passwd" %}', "there is no template '/etc/passwd'"),
+        ('{% include "summary.md.j2" %}', "RecursionError"),
+        ("{% for each in range(10**9) %}x{% endfor %}", "Range too big"),
+        ("{{ 1 // 0 }}", "ZeroDivisionError"),
+        ("{{ cycler.__init__.__globals__ }}", "unsafe"),
+    ],
+)
+def test_a_summary_s_own_template_reaches_nothing_else_and_its_faults_are_told(results, own, text, what):
+    folder = own("summary.md.j2", text)
+
+    with pytest.raises(UsageError, match=re.escape(what)) as caught:
+        markdown.summary(results("every_cell_failed"), folder)
+    assert f"{folder / 'summary.md.j2'}:1: " in str(caught.value)
 
 
 def test_a_style_sheet_cannot_end_its_element(failed, own):

@@ -27,12 +27,15 @@ code=$?
   else
     printf '**%s**: there are no results; the log says why.\n' "$NAME"
   fi
-  printf '\nExit code %s.\n' "$code"
 } >"$folder/whole.md"
 
 # A comment holds 65,536 characters and a step's summary 1 MiB; what is cut ends between two characters.
-python -c 'import sys; sys.stdout.buffer.write(sys.stdin.buffer.read()[:60000].decode(errors="ignore").encode())' \
-  <"$folder/whole.md" >"$folder/comment.md"
+{
+  head -c 60000 "$folder/whole.md" |
+    python -c 'import sys; sys.stdout.buffer.write(sys.stdin.buffer.read().decode(errors="ignore").encode())'
+  [ "$(wc -c <"$folder/whole.md")" -gt 60000 ] && printf '…\n\nWhat is cut off here is in the artifact.\n'
+  printf '\nExit code %s.\n' "$code"
+} >"$folder/comment.md"
 rm "$folder/whole.md"
 cat "$folder/comment.md" >>"$GITHUB_STEP_SUMMARY"
 

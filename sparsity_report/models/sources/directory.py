@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 INFO = Info(name="directory", summary='a local directory ("./model"): config.json, *.safetensors, tokenizer')
 
-PATH_STARTS = ("./", "../", "/", "~", ".\\", "..\\")
+PATH_STARTS = ("./", "../", "/", "~")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
 
 
 def matches(source: str) -> bool:
-    """A path by its spelling: it starts like one, ends with "/", or has more parts than a hub id."""
-    is_drive = source[1:3] in (":\\", ":/")
+    """A path by its spelling: it starts like one, ends with "/", has more parts than a hub id, or Windows' sign."""
     return (
         source.startswith(PATH_STARTS)
         or source in (".", "..")
         or source.endswith("/")
-        or is_drive
+        or "\\" in source
+        or source[1:3] == ":/"
         or (source.count("/") > 1 and ":" not in source)
     )
 

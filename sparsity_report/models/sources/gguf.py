@@ -113,7 +113,11 @@ def provenance(path: Path) -> dict[str, str]:
 
 
 def cache_folder(sha256: str) -> Path:
-    """Where the de-quantised weights of a file are kept; tokenizers are written anew by each major version."""
+    """
+    Where the de-quantised weights of a file are kept; tokenizers are written anew by each major version.
+
+    Raises RuntimeError where there is no home.
+    """
     import transformers
 
     root = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
@@ -158,11 +162,11 @@ def load(request: ModelRequest) -> LoadedModel:
     open_header(path)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    folder = cache_folder(sha256)
     try:
+        folder = cache_folder(sha256)
         if not folder.exists():
             convert(path, folder)
-    except (OSError, SafetensorError):  # nothing is kept where the cache cannot be written
+    except (OSError, RuntimeError, SafetensorError):  # nothing is kept where there is no home, or no room in it
         model, tokenizer = dequantise(path, request.dtype)
         known = provenance(path)
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...contracts import Info
 from ...errors import EnvironmentProblem
+from ...network import faults, obstacle, through
 from ..arithmetic import known_config
 from . import directory
 
@@ -52,10 +53,16 @@ def load(request: ModelRequest) -> LoadedModel:
     from ..loading import LoadedModel, quiet_transformers, read_pretrained
 
     with quiet_transformers():
-        folder, licence = (reached_cache(request, "offline was asked for"), "") if request.offline else fetch(request)
+        folder, licence = snapshot(request)
     directory.check(folder)
     model, tokenizer = read_pretrained(folder, request.dtype)
     return LoadedModel(model, tokenizer, INFO.name, request.source, revision=folder.name, licence=licence)
+
+
+def snapshot(request: ModelRequest) -> tuple[Path, str]:
+    """The model's folder, and its licence where the hub could be asked. Raises EnvironmentProblem."""
+    why = "offline was asked for" if request.offline else obstacle()
+    return (reached_cache(request, why), "") if why else fetch(request)
 
 
 def fetch(request: ModelRequest) -> tuple[Path, str]:
@@ -67,9 +74,6 @@ def fetch(request: ModelRequest) -> tuple[Path, str]:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-
-    # Of whichever HTTP library this version of the hub client speaks through: requests, httpx or httpx2.
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # isort: skip
 
     try:
         info = HfApi().model_info(request.source, revision=request.revision or None, timeout=TIMEOUT_S)
@@ -87,14 +91,14 @@ def fetch(request: ModelRequest) -> tuple[Path, str]:
         raise unreachable(request, "there is no such model there, or it is private") from error
     except RevisionNotFoundError as error:
         raise unreachable(request, f"it has no revision {request.revision!r}") from error
-    except (OSError, HTTPError) as error:
+    except faults() as error:
         # An error that names a file is the disk's and not the network's.
         if getattr(error, "filename", None) or getattr(error, "errno", None) in FULL:
             raise EnvironmentProblem(
                 f"{request.source} cannot be stored: {error}",
                 remedy="Make room, or point HF_HOME at a folder that can be written.",
             ) from error
-        return reached_cache(request, f"the hub is out of reach ({type(error).__name__})"), ""
+        return reached_cache(request, f"the hub is out of reach{through()} ({type(error).__name__})"), ""
     return folder, str(getattr(info.card_data, "license", None) or "")
 
 
@@ -130,9 +134,9 @@ def convert_remedy(hub_id: str) -> str:
 
 
 def reached_cache(request: ModelRequest, why: str) -> Path:
-    """The cached snapshot for when the hub cannot be asked. Raises EnvironmentProblem."""
+    """The cached snapshot for when the hub cannot be asked; none where a download broke off before its weights."""
     folder = cached_folder(request)
-    if folder is None:
+    if folder is None or not any(list(folder.glob(pattern)) for pattern in ("*.safetensors", *directory.PICKLES)):
         raise unreachable(request, f"{why}, and the local cache does not hold it")
     return folder
 
