@@ -23,7 +23,9 @@ def verdict_sentence(results: Results) -> str:
     if not found:
         return "The spec has no expectations, and no contract check was recorded."
     if set(found) == {"pass"}:
-        number = "The check was" if len(found) == 1 else f"All {numbers.count(len(found))} checks were"
+        number = {1: "The check was", 2: "Both checks were"}.get(
+            len(found), f"All {numbers.count(len(found))} checks were"
+        )
         return f"{number} met{see('tab:checks')}."
     parts = [
         f"{numbers.count(found.count(verdict))} {words}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import facts, names, numbers, quoting
-from ..markup import plain
+from ..markup import plain, to_text
 from . import behaviour, execution, storage
 from .headline import comparison_sentence, status_sentence
 
@@ -76,6 +76,7 @@ def at_a_glance(results: Results) -> tuple[str, ...]:
         status_sentence(results) if unfinished else "",
         behaviour.lead_sentence(results, model),
         comparison_sentence(results),
+        behaviour.seeds_sentence(results),
         size_at_a_glance(results, model),
         speed_at_a_glance(results, model),
         *sweeps[:1],
@@ -104,6 +105,8 @@ def abstract(results: Results) -> str:
     sentences = [
         opening,
         behaviour.lead_sentence(results, model),
+        to_text(comparison_sentence(results)),
+        to_text(behaviour.seeds_sentence(results)),
         *(storage.size_sentence(results, cells) for cells in storage.compressed(results, model)[:2]),
         speed_at_a_glance(results, model),
         behaviour.function_sentence(results, model),
