@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from . import cite, document, images, markup, names, printable, quoting, replicates
+from . import cite, document, images, markup, names, order, printable, quoting, replicates
 from .economy import uncollected
 from .prose import (
     appendix,
@@ -95,7 +95,7 @@ def build(results: Results) -> ReportModel:
     from .figures import draw_all
 
     results = printable.results(results)
-    shown = replicates.pooled(results)
+    shown = order.by_sparsity(replicates.pooled(results))
     drawings = draw_all(shown)
     written = (write(shown, drawings) for write in SECTIONS)
     sections = tuple(_labelled_once(shown, each) for each in written if not (each.appendix and each.empty))
