@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Target = Literal["html", "pdf"]
 PRINTED_ROWS = 40
 """Rows of a long table in the PDF; the attached results have all."""
-BREAKABLE_LINES = 24
+BREAKABLE_LINES = 20
 """A long table of fewer lines is kept on one page."""
 CSP = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
