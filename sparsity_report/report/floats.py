@@ -111,8 +111,9 @@ class _Hole:
             if box.element.tag == "p":
                 indent = indented if previous.element.tag == "p" else none
                 for each in (box, *box.children):
-                    each.style = each.style.copy()  # WeasyPrint shares the styles of equal elements
-                    each.style["text_indent"] = indent
+                    if each.style["text_indent"] != indent:
+                        each.style = each.style.copy()  # WeasyPrint shares the styles of equal elements
+                        each.style["text_indent"] = indent
 
 
 def _hole_of(root: Any, page: Any, resume_at: Any, *, across: bool) -> _Hole | None:
