@@ -119,8 +119,8 @@ def choice_sentence(results: Results) -> str:
     if not kept:
         return ""
     return (
-        f"That {names.listing(kept)} parameters stay dense is a choice of the study and not a limit of the tool: it "
-        "isolates the effect of pruning on the repeated linear maps."
+        f"That the parameters of {names.listing(kept)} stay dense is a choice of the study and not a limit of the "
+        "tool: it isolates the effect of pruning on the repeated linear maps."
     )
 
 

@@ -45,7 +45,7 @@ def target_sentence(results: Results, model: ModelRecord) -> str:
     if not groups or not model.parameters:
         return ""
     share = numbers.percent(model.prunable / model.parameters, 1)
-    dense = f"; {names.listing(kept)} parameters stay dense" if kept else ""
+    dense = f"; the parameters of {names.listing(kept)} stay dense" if kept else ""
     return names.sentence(
         names.on(results, model),
         f"the targeted matrices are those of the groups {names.listing(groups)}: "
@@ -228,7 +228,7 @@ def data_sentence(results: Results) -> str:
     if not every:
         return "No evaluation text was recorded."
     corpora = list(dict.fromkeys(each.corpus for each in every))
-    shown = list(dict.fromkeys(each.short for each in every))
+    shown = list(dict.fromkeys(each.called for each in every))
     cited = [references.of_entry(results, "corpus", corpus) for corpus in corpora]
     tokens = names.listing(list(dict.fromkeys(numbers.count(each.predicted_tokens) for each in every)))
     return (
