@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import facts, names, numbers, quoting
 from ..markup import plain, to_text
-from . import behaviour, execution, storage
+from . import behaviour, checks, execution, layers, storage
 from .headline import comparison_sentence, status_sentence
 
 if TYPE_CHECKING:
@@ -61,16 +61,14 @@ def of_several(results: Results) -> list[str]:
 
 
 def at_a_glance(results: Results) -> tuple[str, ...]:
-    """At most five sentences that answer the question in numbers; two for each of several studies."""
+    """At most five sentences that answer the question in numbers."""
     model = main_model(results)
     if model is None:
         return (status_sentence(results),)
     if results.parts:
-        return tuple(of_several(results))
-    sweeps = [
-        behaviour.sweep_sentence(results, model, name, cells)
-        for name, cells in behaviour.series(results, model).items()
-    ]
+        return tuple(of_several(results)[:MOST])
+    series = sorted(behaviour.series(results, model).items(), key=lambda each: facts.is_control(each[1][0]))
+    sweeps = [behaviour.sweep_sentence(results, model, name, cells) for name, cells in series]
     unfinished = any(cell.status != "ok" for cell in results.cells)
     found = [
         status_sentence(results) if unfinished else "",
@@ -78,7 +76,9 @@ def at_a_glance(results: Results) -> tuple[str, ...]:
         comparison_sentence(results),
         behaviour.seeds_sentence(results),
         size_at_a_glance(results, model),
+        *layers.error_sentences(results)[:1],
         speed_at_a_glance(results, model),
+        checks.expectations_sentence(results),
         *sweeps[:1],
         behaviour.function_sentence(results, model).split(". ")[-1] if not unfinished else "",
     ]
@@ -108,8 +108,10 @@ def abstract(results: Results) -> str:
         to_text(comparison_sentence(results)),
         to_text(behaviour.seeds_sentence(results)),
         *(storage.size_sentence(results, cells) for cells in storage.compressed(results, model)[:2]),
+        to_text(next(iter(layers.error_sentences(results)), "")),
         speed_at_a_glance(results, model),
         behaviour.function_sentence(results, model),
+        to_text(checks.expectations_sentence(results)),
     ]
     return " ".join(names.once(results, (each for each in sentences if each)))
 
