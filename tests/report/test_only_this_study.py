@@ -6,7 +6,8 @@ import pytest
 
 from sparsity_report.report import numbers, result_tables, tables
 from sparsity_report.report.figures import break_even, pareto_bytes, storage_components
-from sparsity_report.report.prose import checks, execution, setup, summary
+from sparsity_report.report.markup import to_text
+from sparsity_report.report.prose import checks, deploy, execution, setup, summary
 
 UNCOMPRESSED = ("dense", "masked")
 
@@ -68,6 +69,14 @@ def test_seeds_are_in_the_summary_of_a_study_that_has_them(shown):
         made = shown(name)
         for text in (" ".join(summary.at_a_glance(made)), summary.abstract(made)):
             assert ("seeds differ in perplexity" in text) is has
+
+
+def test_what_to_deploy_and_what_was_expected_are_in_the_abstract(shown):
+    made = shown("course")
+
+    for sentence in (checks.expectations_sentence(made), deploy.smallest_sentence(made, made.models[0])):
+        assert to_text(sentence)
+        assert to_text(sentence) in summary.abstract(made)
 
 
 def test_the_abstract_names_the_best_method_and_has_no_marks(shown):

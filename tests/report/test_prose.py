@@ -259,7 +259,7 @@ def test_checks_that_could_not_be_made_are_not_met(results):
         (("miss",), "The expectation “a0” was missed (observed: 0)."),
         (("undecided",), "The expectation “a0” is undecided (observed: 0)."),
         (("cannot_check",), "The expectation “a0” could not be checked (observed: 0)."),
-        (("pass", "pass"), "Both expectations were met."),
+        (("pass", "pass"), "Both expectations were met: “a0” (observed: 0) and “a1” (observed: 1)."),
         (("pass", "pass", "pass"), "All 3 expectations were met."),
         (("pass", "miss"), "Of 2 expectations, 1 was met; 1 was missed: “a1” (observed: 1)."),
         (("miss", "miss"), "Of 2 expectations, 2 were missed: the first, “a0” (observed: 0)."),

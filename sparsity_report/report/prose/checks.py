@@ -48,8 +48,9 @@ def expectations_sentence(results: Results) -> str:
         example = f": {'the first, ' * (len(own) > 1)}{_quoted(own[0])}" if own and verdict == "miss" else ""
         parts += [f"{numbers.count(len(own))} {_went(verdict, len(own))}{example}"] if own else []
     if all(each.verdict == "pass" for each in found):
-        count = "Both" if len(found) == 2 else f"All {numbers.count(len(found))}"
-        return f"{count} expectations were met{see('tab:checks')}."
+        if len(found) == 2:
+            return f"Both expectations were met: {names.listing([_quoted(each) for each in found])}."
+        return f"All {numbers.count(len(found))} expectations were met{see('tab:checks')}."
     return f"Of {numbers.count(len(found))} expectations, {'; '.join(parts)}{see('tab:checks')}."
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import facts, names, numbers, quoting
 from ..markup import plain, to_text
-from . import behaviour, checks, execution, layers, storage
+from . import behaviour, checks, deploy, execution, layers, sensitivity, storage
 from .headline import comparison_sentence, status_sentence
 
 if TYPE_CHECKING:
@@ -76,9 +76,11 @@ def at_a_glance(results: Results) -> tuple[str, ...]:
         comparison_sentence(results),
         behaviour.seeds_sentence(results),
         size_at_a_glance(results, model),
-        *layers.error_sentences(results)[:1],
         speed_at_a_glance(results, model),
         checks.expectations_sentence(results),
+        *layers.error_sentences(results)[:1],
+        *sensitivity.sentences(results)[1:2],
+        deploy.smallest_sentence(results, model),
         *sweeps[:1],
         behaviour.function_sentence(results, model).split(". ")[-1] if not unfinished else "",
     ]
@@ -112,6 +114,7 @@ def abstract(results: Results) -> str:
         speed_at_a_glance(results, model),
         behaviour.function_sentence(results, model),
         to_text(checks.expectations_sentence(results)),
+        to_text(deploy.smallest_sentence(results, model)),
     ]
     return " ".join(names.once(results, (each for each in sentences if each)))
 
