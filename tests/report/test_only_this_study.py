@@ -71,12 +71,21 @@ def test_seeds_are_in_the_summary_of_a_study_that_has_them(shown):
             assert ("seeds differ in perplexity" in text) is has
 
 
-def test_what_to_deploy_and_what_was_expected_are_in_the_abstract(shown):
+def test_what_was_expected_is_told_at_a_glance_and_what_to_deploy_in_the_abstract(shown):
     made = shown("course")
+    expected, deployed = checks.expectations_sentence(made), deploy.smallest_sentence(made, made.models[0])
 
-    for sentence in (checks.expectations_sentence(made), deploy.smallest_sentence(made, made.models[0])):
-        assert to_text(sentence)
-        assert to_text(sentence) in summary.abstract(made)
+    assert expected
+    assert expected in summary.at_a_glance(made)
+    assert deployed
+    assert to_text(deployed) in summary.abstract(made)
+
+
+def test_of_several_observations_the_first_is_told(shown):
+    check = shown("course").checks[0].model_copy(update={"origin": "expect", "observed": "1.5; 1.6; 1.7"})
+    made = shown("course").model_copy(update={"checks": (check,)})
+
+    assert "(observed: 1.5, and 2 more)" in checks.expectations_sentence(made)
 
 
 def test_the_abstract_names_the_best_method_and_has_no_marks(shown):

@@ -61,7 +61,9 @@ def _went(verdict: str, count: int) -> str:
 
 
 def _quoted(check: CheckRecord, verdict: str = "") -> str:
-    seen = f"(observed: {plain(check.observed)})" if check.observed else ""
+    first, *others = check.observed.split("; ")
+    more = f", and {numbers.count(len(others))} more" if others else ""
+    seen = f"(observed: {plain(first)}{more})" if first else ""
     return " ".join(each for each in (f"“{plain(check.what)}”", verdict, seen) if each)
 
 

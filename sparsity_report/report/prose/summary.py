@@ -112,8 +112,7 @@ def abstract(results: Results) -> str:
         *(storage.size_sentence(results, cells) for cells in storage.compressed(results, model)[:2]),
         to_text(next(iter(layers.error_sentences(results)), "")),
         speed_at_a_glance(results, model),
-        behaviour.function_sentence(results, model),
-        to_text(checks.expectations_sentence(results)),
+        behaviour.function_sentence(results, model).split(". ")[-1],
         to_text(deploy.smallest_sentence(results, model)),
     ]
     return " ".join(names.once(results, (each for each in sentences if each)))
