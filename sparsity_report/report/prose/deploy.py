@@ -37,7 +37,9 @@ def smallest_sentence(results: Results, model: ModelRecord) -> str:
     kept = [each for each in known if each.keeps]
     if kept == [dense]:
         return names.sentence(
-            on, f"no variant keeps the perplexity within {WITHIN} of dense beyond doubt: dense stays."
+            on,
+            f"no variant keeps the perplexity within {WITHIN} of dense beyond doubt: dense stays"
+            f"{see('fig:pareto_bytes', 'fig:pareto_latency')}.",
         )
     best = min(kept, key=lambda each: (each.size or 0, not each.cell.is_reference))
     if best is dense or (best.size or 0) >= dense.size:
