@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from . import cite, document, images, markup, names, printable, quoting, replicates
-from .economy import uncollected
+from . import cite, document, images, markup, names, order, printable, quoting, replicates
+from .economy import collect_earlier, uncollected
 from .prose import (
     appendix,
     behaviour,
@@ -94,8 +94,9 @@ def build(results: Results) -> ReportModel:
     """Draw the figures, write the words, number everything; replicates are shown by their mean and spread."""
     from .figures import draw_all
 
+    collect_earlier()
     results = printable.results(results)
-    shown = replicates.pooled(results)
+    shown = order.by_sparsity(replicates.pooled(results))
     drawings = draw_all(shown)
     written = (write(shown, drawings) for write in SECTIONS)
     sections = tuple(_labelled_once(shown, each) for each in written if not (each.appendix and each.empty))

@@ -217,10 +217,19 @@ def of_phase(point: dict[str, Condition], phase: str) -> dict[str, Condition]:
     return {key: each for key, each in point.items() if key != "decode" or phase == "decode"}
 
 
+def is_control(cell: CellRecord) -> bool:
+    """Whether a state is pruned at random: what a criterion must beat."""
+    return bool(cell.variant.stages) and cell.variant.stages[0].entry == "random"
+
+
 def lead(cells: tuple[CellRecord, ...]) -> tuple[CellRecord, ...]:
-    """The pruned state that the summary speaks of: the first of those executed in the most formats. May be empty."""
+    """
+    The pruned state that the summary speaks of: the first of those executed in the most formats. May be empty.
+
+    It is random pruning, the control, only where there is no other.
+    """
     states = [tuple(cell for cell in node if executed(cell)) for node in nodes(cells)]
-    return max(states, key=len, default=())
+    return max(states, key=lambda each: (bool(each), bool(each) and not is_control(each[0]), len(each)), default=())
 
 
 def differ(one: Measurement | None, other: Measurement | None) -> bool:

@@ -1,5 +1,5 @@
 """
-Fill the holes that unbreakable figures leave at the foot of a page: text that follows a figure moves in front of it.
+Fill the holes that figures leave at the foot of a page: text that follows a figure moves in front of it.
 
 WeasyPrint has no page floats (Kozea/WeasyPrint#259). A figure that does not fit starts the next page, and the rest of
 its own page stays empty. WeasyPrint makes one page after the other from a tree of boxes that it only reads: where a
@@ -111,7 +111,9 @@ class _Hole:
             if box.element.tag == "p":
                 indent = indented if previous.element.tag == "p" else none
                 for each in (box, *box.children):
-                    each.style["text_indent"] = indent
+                    if each.style["text_indent"] != indent:
+                        each.style = each.style.copy()  # WeasyPrint shares the styles of equal elements
+                        each.style["text_indent"] = indent
 
 
 def _hole_of(root: Any, page: Any, resume_at: Any, *, across: bool) -> _Hole | None:
@@ -125,7 +127,7 @@ def _hole_of(root: Any, page: Any, resume_at: Any, *, across: bool) -> _Hole | N
     elements = [each.element for each in main.children]
     while elements[place].tag == "h3":  # a heading goes with its figure: only text of its own section comes between
         place += 1
-    if not _unbreakable(elements[place]):
+    if elements[place].tag != "figure":
         return None
     if across and _section(elements[place], elements) > _section(elements[place], list(main.element)):
         return None  # one section is far enough
@@ -187,9 +189,12 @@ def placed(text: list[Element], reached: int, *, cut: bool) -> int:
     """
     How many blocks of the text stay before the figure when the next page begins with block `reached`, `cut` or whole.
 
-    An equation stays between the sentences around it.
+    An equation stays between the sentences around it. A listing may be pages long: one that is cut would push the
+    figure as far, and goes behind it.
     """
     count = min(reached + cut, len(text))
+    if cut and count and _has_class(text[count - 1], "listing"):
+        count -= 1
     while 0 < count < len(text) and (_is_equation(text[count]) or _is_equation(text[count - 1])):
         count += 1
     while count and _is_heading(text[count - 1]):
@@ -197,13 +202,13 @@ def placed(text: list[Element], reached: int, *, cut: bool) -> int:
     return count
 
 
-def _unbreakable(block: Element) -> bool:
-    return block.tag == "figure" and "long" not in block.get("class", "").split()
-
-
 def _is_heading(block: Element) -> bool:
     return block.tag in ("h2", "h3")
 
 
 def _is_equation(block: Element) -> bool:
-    return "equation" in block.get("class", "").split()
+    return _has_class(block, "equation")
+
+
+def _has_class(block: Element, name: str) -> bool:
+    return name in block.get("class", "").split()

@@ -37,8 +37,11 @@ SCRIPTS = ("elements", "theme", "copying", "downloads", "tables", "visualizer", 
 """In order: the last one sets everything up."""
 SYNTHETIC = ("bold-italic", "mono-bold")
 """Faces for a word here and there, which a browser makes of their neighbours."""
-SHOWN = string.printable.strip() + " –−×●○▲▼↕"
-"""Characters that scripts and style sheets may add; all of ASCII, so that both media mostly share the cut faces."""
+SHOWN = string.printable.strip() + " –−×●○▲▼↕Ŵ⁻⁰¹²³⁴⁵⁶⁷⁸⁹"
+"""
+Characters that scripts and style sheets may add, and those that mostly tell the two media apart: equal characters in
+both share the cut faces.
+"""
 _COMMENT = re.compile(r"/\*.*?\*/\s*", re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
 

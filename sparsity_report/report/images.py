@@ -84,4 +84,4 @@ def inline(tex: str, spoken: str) -> Markup:
 
 def display(tex: str, spoken: str) -> Markup:
     """A formula on its own line."""
-    return _formula(maths.inline(tex, spoken), "vertical-align:middle")
+    return _formula(maths.inline(maths.displayed(tex), spoken), "vertical-align:middle")

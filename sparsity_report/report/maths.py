@@ -127,6 +127,11 @@ def inline(tex: str, spoken: str) -> Formula:
     return drawn(tex, spoken)
 
 
+def displayed(tex: str) -> str:
+    """As TeX sets a formula on a line of its own: fractions at full size, which mathtext has as a command."""
+    return tex.replace(r"\frac", r"\dfrac")
+
+
 @cache
 def known() -> dict[str, tuple[float, float, float, str]]:
     """Formulas that were drawn before, by TeX: width, height and depth in points, path data of the outline."""

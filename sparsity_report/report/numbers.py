@@ -57,7 +57,8 @@ def mebibytes(size: float) -> str:
 
 
 def times(ratio: float) -> str:
-    return f"{number(ratio, 2)}×"
+    """A factor with two decimals, from 10 on with three significant digits: "0.65×", "161×"."""
+    return f"{number(ratio, 2) if abs(ratio) < 10 else significant(ratio)}×"
 
 
 def seconds(value: float) -> str:

@@ -224,12 +224,13 @@ def _components(results: Results) -> tuple[str, ...]:
 
 
 def components(results: Results) -> Table:
-    """Where the bytes of the targeted matrices are, for the compressed formats and dense."""
+    """Where the bytes of the targeted matrices are, for the compressed formats and dense; no rows of dense alone."""
     parts = _components(results)
+    compressed = any(cell.variant.format.entry not in ("dense", "masked") for cell in results.cells)
     rows: dict[str, list[Row]] = {}
     for cell in results.cells:
         total = facts.value(cell, "stored_bytes", over="target")
-        if total is None or cell.variant.format.entry == "masked":
+        if total is None or cell.variant.format.entry == "masked" or not compressed:
             continue
         ratio = facts.size_ratio(results, cell, "target")
         row = Row(

@@ -160,7 +160,8 @@ def data(results: Results) -> Table:
 
 
 def quantities(results: Results) -> Table:
-    """The glossary of what was counted, measured and modelled."""
+    """The glossary of what was counted, measured and modelled; of a study without results, of what was asked for."""
+    found = {each.metric for cell in results.cells for each in cell.metrics}
     columns = (Column("Quantity", code=True), Column("Unit"), Column("Kind"), Column("Better"), Column("Definition"))
     rows = tuple(
         Row(
@@ -173,6 +174,7 @@ def quantities(results: Results) -> Table:
             )
         )
         for each in results.quantities
+        if not found or each.name in found
     )
     return Table("tab:quantities", "Quantities of this report.", columns, (RowGroup(rows),), long=True, small=True)
 

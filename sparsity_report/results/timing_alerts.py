@@ -63,10 +63,11 @@ def _drift(cells: Sequence[CellRecord]) -> Iterator[Alert]:
         if each.ci is not None and abs(each.value or 0) >= DRIFTED and not each.ci[0] <= 0 <= each.ci[1]
     ]
     if moved:
-        most = max((each.value or 0 for _, each in moved), key=abs)
+        most = max(abs(each.value or 0) for _, each in moved)
         yield Alert(
             text=f"The machine's speed drifted while {_share(moved, read)} were timed: the dense time changed by up to "
-            f"{most:+.0%} from the first round to the last. Ratios are of the same rounds and hold; seconds do not.",
+            f"{100 * most:.0f} % from the first round to the last. Ratios are of the same rounds and hold; seconds do "
+            "not.",
             cells=_names(moved),
         )
 
@@ -78,8 +79,8 @@ def _vagueness(cells: Sequence[CellRecord]) -> Iterator[Alert]:
     if vague:
         yield Alert(
             text=f"{_share(vague, read, phases=True)} stayed vague: the speed-up is known to no better than "
-            f"±{max(half_width(each) for _, each in vague):.0%}, where ±{PRECISION:.0%} was wanted. Smaller "
-            "differences are called none, whether they are there or not; a quiet machine, or a larger "
+            f"±{100 * max(half_width(each) for _, each in vague):.0f} %, where ±{100 * PRECISION:.0f} % was wanted. "
+            "Smaller differences are called none, whether they are there or not; a quiet machine, or a larger "
             "metrics.latency.max_seconds, would show them.",
             cells=_names(vague),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,6 +98,19 @@ def test_paragraphs_are_indented_by_where_they_stand(laid_out):
     assert {name: indents[name] for name in "abc"} == {"a": 8, "b": 8, "c": 0}
 
 
+def test_equal_paragraphs_share_no_indent():
+    """WeasyPrint gives elements that look the same one style together: what one gets, the others must not."""
+    styles = [{"text_indent": SimpleNamespace(value=value)} for value in (0, 8)]
+    boxes = [
+        SimpleNamespace(element=element, style=styles[element.tag == "p"], children=[])
+        for element in elements(("p", "a"), ("p", "b"), ("figure", "fig"), ("p", "c"), ("p", "d"))
+    ]
+    boxes[0].style = styles[0]
+    floats._Hole(SimpleNamespace(), (), 0, ())._order(boxes)
+
+    assert [box.style["text_indent"].value for box in boxes if box.element.tag == "p"] == [0, 8, 0, 8]
+
+
 def test_a_note_of_a_page_that_is_made_again_stands_there_once(laid_out):
     _, document = laid_out(
         ("p", "first", 250), ("figure", "fig", 300), ("p", "a", 120), inside='<span class="note">n</span>'
@@ -167,3 +181,10 @@ def test_an_equation_goes_with_its_sentence():
     assert floats.placed(text, 0, cut=True) == 3
     assert floats.placed(text, 3, cut=True) == 4
     assert floats.placed(text, 0, cut=False) == 0
+
+
+def test_a_listing_that_would_be_cut_stays_behind_the_figure():
+    text = elements(("p", "a"), ("div", "listing"), ("p", "b"))
+
+    assert floats.placed(text, 1, cut=True) == 1
+    assert floats.placed(text, 2, cut=False) == 2

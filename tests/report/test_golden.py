@@ -1,5 +1,5 @@
 """
-A golden page guards the HTML: what readers see of a hand-written study does not change by accident.
+A golden page guards the HTML (T66): what readers see of a hand-written study does not change by accident.
 
 Styles, scripts, pictures and packed files are left out: they have tests of their own. After a change that is meant:
 `pytest tests/report/test_golden.py --update-golden`, and look at the difference.

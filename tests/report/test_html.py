@@ -168,6 +168,24 @@ def test_the_paper_has_all_its_sections_numbered(page):
     assert places == sorted(places)
 
 
+def test_the_cover_has_course_student_instructor_and_date_where_they_are_known(page, results):
+    study, text = results("hardest").study, page("hardest").split("<header", 1)[1].split("</header>")[0]
+
+    assert all(part in text for part in (study.course, study.instructor, results("hardest").date))
+    assert all(f"({author.id})" in text for author in study.authors if author.id)
+    assert any(author.id for author in study.authors)
+    assert "Prof." not in page("course").split("</header>")[0]
+
+
+def test_every_page_says_what_made_it(page, results):
+    """T62: tool, commit and the hash of the spec; tables add the protocol, cells their ids."""
+    made = results("course")
+
+    assert made.spec.sha256[:16] in page("course")
+    assert made.tool.version in page("course")
+    assert all(f'id="cell:{cell.id}"' in page("course") for cell in made.cells)
+
+
 def test_title_and_reasons_are_escaped(page):
     html = page("hardest")
 

@@ -190,6 +190,7 @@ def test_requested_and_achieved_differ_where_they_do(shown, change):
 
 
 def test_fallbacks_are_told_once_with_the_states_that_had_them(shown):
+    """T65: in the report's body, not only in logs."""
     items = execution.fallback_items(shown("calibrated"))
 
     assert len(items) == 2

@@ -6,6 +6,7 @@ import pytest
 
 from sparsity_report.report import document, facts, names, tables
 from sparsity_report.report.build import build
+from sparsity_report.report.markup import to_text
 from sparsity_report.report.prose import (
     behaviour,
     checks,
@@ -170,6 +171,7 @@ def is_random(cell):
      (62.0, (40.0, 90.0), "no clear difference from random")],
 )  # fmt: skip
 def test_a_criterion_beside_random_pruning(results, change, perplexity, ci, words):
+    """T63: better or worse only beyond the intervals."""
     made = change(results("course"), cell=is_random, metric="perplexity", value=perplexity, ci=ci)
 
     assert words in behaviour.control_sentences(made, made.models[0])[0]
@@ -247,6 +249,45 @@ def test_checks_that_could_not_be_made_are_not_met(results):
     assert "1 met, 1 undecided and 1 could not be checked" in checks.verdict_sentence(results("hardest"))
     assert "Of 1 published figure beside this study’s own, 1 differs" in checks.published_sentence(results("hardest"))
     assert "no expectations" in checks.verdict_sentence(results("nan_perplexity"))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "text"),
+    [
+        ((), ""),
+        (("pass",), "The expectation “a0” was met (observed: 0)."),
+        (("miss",), "The expectation “a0” was missed (observed: 0)."),
+        (("undecided",), "The expectation “a0” is undecided (observed: 0)."),
+        (("cannot_check",), "The expectation “a0” could not be checked (observed: 0)."),
+        (("pass", "pass"), "Both expectations were met: “a0” (observed: 0) and “a1” (observed: 1)."),
+        (("pass", "pass", "pass"), "All 3 expectations were met."),
+        (("pass", "miss"), "Of 2 expectations, 1 was met; 1 was missed: “a1” (observed: 1)."),
+        (("miss", "miss"), "Of 2 expectations, 2 were missed: the first, “a0” (observed: 0)."),
+        (
+            ("pass", "undecided", "cannot_check"),
+            "Of 3 expectations, 1 was met; 1 is undecided; 1 could not be checked.",
+        ),
+    ],
+)
+def test_how_expectations_went_is_told_with_what_was_observed(results, verdicts, text):
+    """Checks of the contract between formats are none of the study's expectations."""
+    found = tuple(
+        CheckRecord(what=f"a{place}", expected="≤ 1", observed=str(place), verdict=verdict)
+        for place, verdict in enumerate(verdicts)
+    )
+    contract = CheckRecord(what="same", origin="contract", expected="≤ 1", observed="0", verdict="pass")
+    made = results("course").model_copy(update={"checks": (*found, contract)})
+
+    assert to_text(checks.expectations_sentence(made)) == text
+
+
+def test_the_control_leads_only_where_nothing_else_was_pruned(results):
+    made = results("course")
+    random = [cell for cell in made.cells if facts.is_control(cell)]
+    others = [cell for cell in made.cells if cell.variant.stages and not facts.is_control(cell)][:1]
+
+    assert not facts.is_control(facts.lead((*random[:1], *others))[0])
+    assert facts.is_control(facts.lead(tuple(random))[0])
 
 
 def test_limits_follow_from_the_data(results):

@@ -66,11 +66,12 @@ def test_the_label_of_a_model_stands_under_every_table_with_its_numbers(results)
 
 
 def test_perplexity_carries_its_protocol(results):
+    """T62."""
     assert "embedded/256/stride256" in " ".join(result_tables.headline(results("course")).notes)
 
 
 def test_requested_and_achieved_sparsity_stand_side_by_side(results):
-    """30 % of the target is 30 % × 1,536,000 / 1,956,640 = 23.55 % of the model."""
+    """T61: 30 % of the target is 30 % × 1,536,000 / 1,956,640 = 23.55 % of the model."""
     [row] = by_first(tables.variants(results("course")), "magnitude\u00a030\u00a0%")
 
     assert [entry.text for entry in row.entries[1:4]] == ["30", "30.000", "23.55"]

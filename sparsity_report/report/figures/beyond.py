@@ -89,6 +89,7 @@ def _mark(axes: Axes, each: Beyond, height: float, left: bool) -> None:
         axes.annotate(
             each.number, (each.x, height), (-5 if left else 5, 0), xycoords=transform, textcoords="offset points",
             ha="right" if left else "left", va="center", color=each.mark.colour, fontsize=7.6,
+            bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.4},
         )  # fmt: skip
 
 

@@ -134,6 +134,8 @@ def draw(results: Results) -> Drawing | None:
             (model.id, model.label, "cell", name, sparsity, ratio * dense, ratio)
             for name, _, sparsity, ratio in _points(results, model, dense)
         ]
+    points = any(_points(results, model, 1.0) for model in models)
+    own = " with this study’s variants (counted from the stored tensors; filled points) and" if points else " with"
     return Drawing(
         id="break_even",
         title=_title(models),
@@ -141,8 +143,8 @@ def draw(results: Results) -> Drawing | None:
         alt="Line chart of stored bytes relative to dense against sparsity. "
         + " ".join(_sentence(results, model) for model in models),
         caption="Bytes of the targeted matrices in each format relative to the dense ones of the same data type "
-        "(counted by arithmetic; lines), with this study’s variants (counted from the stored tensors; filled points) "
-        f"and the break-even sparsities (ticks on the dense line). {models_phrase(models)}",
+        f"(counted by arithmetic; lines),{own} the break-even sparsities (ticks on the dense line). "
+        f"{models_phrase(models)}",
         how_to_read="Below the dashed line a format stores fewer bytes than dense; above it, pruning makes the "
         "model larger.",
         csv=csv_text(("model", "label", "kind", "name", "sparsity", "bytes", "ratio_to_dense"), data),

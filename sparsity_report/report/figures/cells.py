@@ -176,7 +176,7 @@ def first_of_nodes(cells: Iterable[CellRecord]) -> list[CellRecord]:
     return list(unique.values())
 
 
-def _series(cell: CellRecord) -> str:
+def sweep_key(cell: CellRecord) -> str:
     """What stays the same along a sweep, whatever is named."""
     stages = map(without_seeds, cell.variant.stages)
     swept = [{**stage, "params": {k: v for k, v in stage["params"].items() if k != "sparsity"}} for stage in stages]
@@ -194,13 +194,13 @@ def choose(cells: list[CellRecord], limit: int = SHOWN) -> list[CellRecord]:
     for cell in cells:
         nodes.setdefault(cell.node, []).append(cell)
     order = list(nodes)
-    paired = {_series(members[0]) for members in nodes.values() if len(members) > 1}
+    paired = {sweep_key(members[0]) for members in nodes.values() if len(members) > 1}
     uses: Counter[str] = Counter()
     rank: dict[str, tuple[bool, bool, int, int]] = {}
     for node, (first, *others) in nodes.items():
-        if others or _series(first) not in paired or len(cells) <= limit:
-            rank[node] = (not first.is_reference, not others, uses[_series(first)], order.index(node))
-            uses[_series(first)] += 1
+        if others or sweep_key(first) not in paired or len(cells) <= limit:
+            rank[node] = (not first.is_reference, not others, uses[sweep_key(first)], order.index(node))
+            uses[sweep_key(first)] += 1
     chosen: list[str] = []
     for node in sorted(rank, key=rank.__getitem__):
         if sum(len(nodes[each]) for each in chosen) + len(nodes[node]) <= limit:

@@ -22,7 +22,7 @@ MOST_NAMED, MOST_LINED = 6, 7
 """Pairs whose lines have names; states whose matrix leaves room for lines beside it."""
 MOST_TOLD = 15
 """Pairs that the alternative text names one by one."""
-TILE_MM, LEAST_MM, HEAD_MM, PAGE_MM = 5.2, 24.0, 14.0, 200.0
+TILE_MM, LEAST_MM, HEAD_MM, PAGE_MM = 5.2, 24.0, 14.0, 120.0
 SINGLE_MM = 18.0
 """Height of the lines of a single pair, which has no matrix."""
 
@@ -40,7 +40,7 @@ def _lined(group: Group) -> bool:
 
 
 def _chosen(every: list[Group]) -> list[Group]:
-    """What fits on a page: most states first, in the order of the study."""
+    """What fits on two thirds of a page: most states first, in the order of the study."""
     chosen: list[Group] = []
     for group in sorted(every, key=lambda each: -len(each.names)):
         if not chosen or sum(map(_height, chosen)) + _height(group) <= PAGE_MM:

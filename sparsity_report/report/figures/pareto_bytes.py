@@ -27,7 +27,7 @@ def _panels(results: Results) -> list[fronts.Panel]:
         sized = [each for each in candidates(results, model) if each.size is not None]
         points = tuple(fronts.Point(each, *[(each.size or 0) / MIB] * 4) for each in sized)
         panels.append(fronts.Panel(model, "stored bytes", points))
-    return [each for each in panels if len(each.shown) >= FEWEST]
+    return [each for each in panels if len(each.shown) >= FEWEST and len({point.cost for point in each.shown}) > 1]
 
 
 def _paint(figure: Figure, panels: list[fronts.Panel], naming: Names) -> None:
@@ -43,7 +43,7 @@ def _paint(figure: Figure, panels: list[fronts.Panel], naming: Names) -> None:
 
 
 def draw(results: Results) -> Drawing | None:
-    """None with fewer than three variants of a known size and perplexity."""
+    """None with fewer than three variants of a known size and perplexity, or where all have one size."""
     naming, panels = Names.of(results), _panels(results)
     if not panels:
         return None

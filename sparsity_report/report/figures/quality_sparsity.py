@@ -195,8 +195,8 @@ def _dense_line(axes: Axes, row: Row, metric: str, named: bool) -> None:
         axes.axhline(row.dense, color=style.INK, lw=0.9, ls=(0, (4, 2)), zorder=1.5)
         if named:
             axes.annotate(
-                f"dense {row.dense:.3g}", (0, row.dense), (3, -2), xycoords=axes.get_yaxis_transform(),
-                textcoords="offset points", va="top",
+                f"dense {row.dense:.3g}", (1, row.dense), (-3, -2), xycoords=axes.get_yaxis_transform(),
+                textcoords="offset points", va="top", ha="right",
             )  # fmt: skip
 
 

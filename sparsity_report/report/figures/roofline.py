@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from .. import bounds, facts, style
@@ -39,15 +40,16 @@ def _roofs(axes: Axes, machine: MachineRecord, dtype: str, low: float, high: flo
             continue
         ridge = high if peak is None else min(high, peak / rate)
         axes.plot([low, ridge], [low * rate / GIGA, ridge * rate / GIGA], color=style.INK, lw=1.0, ls=line)
-        axes.annotate(
-            f"{words}, {significant(rate / GIGA)} GB/s", (low, low * rate / GIGA), (14, 0), fontsize=7.5,
-            textcoords="offset points", color=style.MUTED,
+        axes.text(
+            1.04 * low, 1.35 * low * rate / GIGA, f"{words}, {significant(rate / GIGA)} GB/s", fontsize=7.5,
+            rotation=math.degrees(math.atan(rate / GIGA)), rotation_mode="anchor", transform_rotates_text=True,
+            color=style.MUTED,
         )  # fmt: skip
     if peak is not None:
         start = min(high, peak / max(rates)) if max(rates) else low
         axes.plot([start, high], [peak / GIGA] * 2, color=style.INK, lw=1.0)
         axes.annotate(
-            f"{dtype} peak, {significant(peak / GIGA)} GFLOP/s", (high, peak / GIGA), (-3, 4), fontsize=7.5, ha="right",
+            f"{dtype} peak, {significant(peak / GIGA)} GFLOP/s", (start, peak / GIGA), (2, 4), fontsize=7.5,
             textcoords="offset points", color=style.MUTED,
         )  # fmt: skip
 
@@ -56,7 +58,7 @@ def _panel(axes: Axes, machine: MachineRecord, model: ModelRecord, found: list[B
     looks = style.marks((each.cell.variant.format.entry for each in found), style.FORMATS)
     xs = [each.work.intensity for each in found]
     ys = [_rate(each, s) for each in found for s in (each.bound.value, each.measured and each.measured.value) if s]
-    low, high = min(xs) / 3, max(xs) * 3
+    low, high = min(xs) / 4, max(xs) * 3
     _roofs(axes, machine, model.dtype, low, high)
     for each in found:
         look = looks[each.cell.variant.format.entry]

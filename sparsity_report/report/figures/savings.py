@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .. import style
 from ..drawing import Drawing, csv_text
 from ..numbers import times
+from . import beside
 from .cells import Names, choose, format_name, labelled, models_phrase, shown_of
 from .latency import Timing, timed_cells, timings_of
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
     from ...results.model import CellRecord, ModelRecord, Results
 
-HEIGHT_MM = 66.0
+HEIGHT_MM, SCALE_MM, FRAME_MM = 66.0, 13.0, 14.0
+"""Of a panel: its height, what the numbers beside it take of its width, and those below it of its height."""
+MM = 25.4 / 72
+"""A point."""
 Panel = tuple["ModelRecord", str, "list[Point]"]
 
 
@@ -75,29 +79,37 @@ def _panels(results: Results, rows: list[tuple[ModelRecord, list[CellRecord]]], 
     return [line for line in lines if line]
 
 
-def _labels(axes: Axes, points: list[Point], naming: Names, limit: float) -> None:
-    """One label a variant, beside its slowest point, moved apart where they would touch; markers tell the formats."""
+def _labels(axes: Axes, points: list[Point], naming: Names, limit: float, size_pt: tuple[float, float]) -> None:
+    """One label a variant, beside its slowest point; markers tell the formats."""
     slowest: dict[str, Point] = {}
     for point in sorted(points, key=lambda each: each.faster):
         slowest.setdefault(point.cell.id, point)
     kinds = {(point.cell.variant.format.entry, format_name(point.cell.variant.format)) for point in points}
     formats = Counter(entry for entry, _ in kinds)
-    places = style.spread([point.faster for point in slowest.values()], 0.062 * limit)
-    for place, point in zip(places, slowest.values(), strict=True):
-        left = point.fewer > 0.65 * limit  # where a label on the right would leave the axes
+    every = [(size_pt[0] * each.fewer / limit, size_pt[1] * each.faster / limit) for each in slowest.values()]
+    words = [
+        naming.cell(each.cell) if formats[each.cell.variant.format.entry] > 1 else naming.node(each.cell)
+        for each in slowest.values()
+    ]
+    level = size_pt[1] / limit
+    lines = [*beside.diagonal(size_pt), beside.Box(0, level - 0.5, size_pt[0], level + 0.5)]
+    places = beside.places(every, words, lines, size_pt)
+    for name, (x, y), point in zip(words, places, slowest.values(), strict=True):
         axes.annotate(
-            naming.cell(point.cell) if formats[point.cell.variant.format.entry] > 1 else naming.node(point.cell),
+            name,
             (point.fewer, point.faster),
-            (point.fewer + (-0.035 if left else 0.035) * limit, place),
-            fontsize=7.5,
+            (limit * x / size_pt[0], limit * y / size_pt[1]),
+            fontsize=beside.SIZE_PT,
             va="center",
-            ha="right" if left else "left",
+            ha="center",
             bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.4},
             arrowprops={"arrowstyle": "-", "lw": 0.4, "color": style.MUTED, "shrinkA": 0},
         )
 
 
-def _panel(axes: Axes, axis: str, phase: str, points: list[Point], naming: Names, limit: float) -> None:
+def _panel(
+    axes: Axes, axis: str, phase: str, points: list[Point], naming: Names, limit: float, size_pt: tuple[float, float]
+) -> None:
     looks = style.marks((point.cell.variant.format.entry for point in points), style.FORMATS)
     axes.plot([0, limit], [0, limit], color=style.INK, lw=0.8, ls=(0, (4, 2)))
     axes.axhline(1, color=style.MUTED, lw=0.6)
@@ -108,7 +120,7 @@ def _panel(axes: Axes, axis: str, phase: str, points: list[Point], naming: Names
             point.fewer, point.faster, yerr=bar, marker=look.marker, color=look.colour, mec=style.INK, mew=0.6,
             ecolor=style.INK, lw=0.8, zorder=5, label=format_name(point.cell.variant.format),
         )  # fmt: skip
-    _labels(axes, points, naming, limit)
+    _labels(axes, points, naming, limit, size_pt)
     axes.set(xlim=(0, limit), ylim=(0, limit), xlabel=axis)
     axes.set_ylabel(f"Measured {phase} speed-up")
     axes.grid(True)
@@ -120,8 +132,9 @@ def _paint(figure: Figure, lines: list[list[Panel]], naming: Names, axis: str) -
     for part, line in zip(style.bands(figure, titles, [1] * len(lines)), lines, strict=True):
         every = [value for *_, points in line for point in points for value in (point.fewer, 1 / point.timing.low)]
         limit = 1.25 * max([1.2, *every])
+        size_pt = ((style.COLUMN_MM / len(line) - SCALE_MM) / MM, (HEIGHT_MM - FRAME_MM) / MM)
         for axes, (_, phase, points) in zip(part.subplots(1, len(line), squeeze=False)[0], line, strict=True):
-            _panel(axes, axis, phase, points, naming, limit)
+            _panel(axes, axis, phase, points, naming, limit, size_pt)
             shown |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(shown.values(), shown.keys(), loc="outside upper center", ncols=len(shown))
 

@@ -54,9 +54,9 @@ def _facet(results: Results, model: ModelRecord, cells: list[CellRecord], naming
 
 
 def draw(results: Results) -> Drawing | None:
-    """None when no cell has its stored bytes by component."""
+    """None when no compressed cell has its stored bytes by component: masked ones store what dense stores."""
     naming, every = Names.of(results), _rows(results)
-    if not every:
+    if not any(cell.variant.format.entry not in ("dense", "masked") for _, cells in every for cell in cells):
         return None
     rows = [(model, choose(cells)) for model, cells in every]
     facets = [_facet(results, model, cells, naming) for model, cells in rows]

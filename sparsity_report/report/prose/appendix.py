@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .. import method_tables, result_tables, stability_tables, tables
 from ..document import Section
-from ..markup import formula, see
+from ..markup import emphasis, formula, see
 from . import behaviour, setup
 from .headline import long_headline
 from .words import equation, paragraph
@@ -24,9 +24,9 @@ def derivation(results: Results, drawings: Mapping[str, Drawing]) -> Section:
     agreement = any(each.metric == "agreement_top1" for cell in results.cells for each in cell.metrics)
     blocks = (
         *paragraph(
-            f"At each position t the model ends in one real number {logit} for every token k of its vocabulary of V "
-            "tokens: the logits, which are neither positive nor normalised. The softmax turns them into "
-            "probabilities of the token that follows,"
+            f"At each position {emphasis('t')} the model ends in one real number {logit} for every token "
+            f"{emphasis('k')} of its vocabulary of {emphasis('V')} tokens: the logits, which are neither positive "
+            "nor normalised. The softmax turns them into probabilities of the token that follows,"
         ),
         equation("softmax"),
         *paragraph("Greedy decoding predicts the most probable token,"),

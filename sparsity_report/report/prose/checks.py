@@ -13,7 +13,7 @@ from .words import paragraph
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...results.model import Results
+    from ...results.model import CheckRecord, Results
     from ..drawing import Drawing
 
 
@@ -23,7 +23,9 @@ def verdict_sentence(results: Results) -> str:
     if not found:
         return "The spec has no expectations, and no contract check was recorded."
     if set(found) == {"pass"}:
-        number = "The check was" if len(found) == 1 else f"All {numbers.count(len(found))} checks were"
+        number = {1: "The check was", 2: "Both checks were"}.get(
+            len(found), f"All {numbers.count(len(found))} checks were"
+        )
         return f"{number} met{see('tab:checks')}."
     parts = [
         f"{numbers.count(found.count(verdict))} {words}"
@@ -31,6 +33,38 @@ def verdict_sentence(results: Results) -> str:
         if verdict in found
     ]
     return f"Of {numbers.count(len(found))} checks: {names.listing(parts)}{see('tab:checks')}."
+
+
+def expectations_sentence(results: Results) -> str:
+    """How the study's own expectations went, and the first that was missed beside what was observed."""
+    found = [each for each in results.checks if each.origin == "expect"]
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"The expectation {_quoted(found[0], _went(found[0].verdict, 1))}."
+    parts = []
+    for verdict in tables.VERDICTS:
+        own = [each for each in found if each.verdict == verdict]
+        example = f": {'the first, ' * (len(own) > 1)}{_quoted(own[0])}" if own and verdict == "miss" else ""
+        parts += [f"{numbers.count(len(own))} {_went(verdict, len(own))}{example}"] if own else []
+    if all(each.verdict == "pass" for each in found):
+        if len(found) == 2:
+            return f"Both expectations were met: {names.listing([_quoted(each) for each in found])}."
+        return f"All {numbers.count(len(found))} expectations were met{see('tab:checks')}."
+    return f"Of {numbers.count(len(found))} expectations, {'; '.join(parts)}{see('tab:checks')}."
+
+
+def _went(verdict: str, count: int) -> str:
+    """ "was met", "are undecided": the verdict as the end of a sentence."""
+    verbs = {"pass": ("was ", "were "), "miss": ("was ", "were "), "undecided": ("is ", "are ")}
+    return f"{verbs.get(verdict, ('', ''))[count > 1]}{tables.VERDICTS[verdict]}"
+
+
+def _quoted(check: CheckRecord, verdict: str = "") -> str:
+    first, *others = check.observed.split("; ")
+    more = f", and {numbers.count(len(others))} more" if others else ""
+    seen = f"(observed: {plain(first)}{more})" if first else ""
+    return " ".join(each for each in (f"“{plain(check.what)}”", verdict, seen) if each)
 
 
 def registration_sentence(results: Results) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..fronts import Candidate
 
 WITHIN = numbers.percent(fronts.TOLERANCE)
+REMEDY = "pruning needs recovery or a lower sparsity"
 
 
 def _named(results: Results, each: Candidate) -> str:
@@ -36,7 +37,9 @@ def smallest_sentence(results: Results, model: ModelRecord) -> str:
     kept = [each for each in known if each.keeps]
     if kept == [dense]:
         return names.sentence(
-            on, f"no variant keeps the perplexity within {WITHIN} of dense beyond doubt: dense stays."
+            on,
+            f"no variant keeps the perplexity within {WITHIN} of dense beyond doubt: dense stays"
+            f"{see('fig:pareto_bytes', 'fig:pareto_latency')}.",
         )
     best = min(kept, key=lambda each: (each.size or 0, not each.cell.is_reference))
     if best is dense or (best.size or 0) >= dense.size:
@@ -91,17 +94,22 @@ def method_sentence(results: Results, model: ModelRecord) -> str:
     compared = {place: methods for place, methods in at.items() if len(methods) > 1}
     if not compared:
         return ""
-    parts, advice = [], dict[str, None]()
+    places: dict[str, list[str]] = {}
+    advice = dict[str, None]()
     for place, methods in compared.items():
         kept = [entry for entry, keeps in methods.items() if keeps]
+        who = f"only {names.listing(kept)}"
         if not kept:
-            parts.append(f"at {place} none")
-            advice["where none is, pruning needs recovery or a lower sparsity"] = None
+            who = "none"
+            advice[f"where none is, {REMEDY}"] = None
         elif len(kept) == len(methods):
-            parts.append(f"at {place} {'both' if len(kept) == 2 else f'all {len(kept)}'}")
+            who = "both" if len(kept) == 2 else f"all {len(kept)}"
             advice["where all are, the simplest will do"] = None
-        else:
-            parts.append(f"at {place} only {names.listing(kept)}")
+        places.setdefault(who, []).append(place)
+    if list(places) == ["none"]:
+        where = names.listing(places["none"]).replace(" and ", " or ")
+        return f"No method compared is within {WITHIN} of the dense perplexity at {where}: {REMEDY}."
+    parts = [f"at {names.listing(found)} {who}" for who, found in places.items()]
     tail = f" {names.capital('; '.join(advice))}." if advice else ""
     return f"Of the methods compared, within {WITHIN} of the dense perplexity are: {'; '.join(parts)}.{tail}"
 

@@ -38,8 +38,8 @@ def timing_limit(results: Results) -> str:
     shown = "; ".join(result_tables.point_text(point) for point in points)
     device = plain(results.environment.device)
     return (
-        f"Time was measured on one {device} machine at these points only: {shown}. Other kernels and devices may "
-        "reverse it."
+        f"Time was measured on one machine (device {device}) at these points only: {shown}. Other kernels and "
+        "devices may reverse it."
     )
 
 
@@ -47,11 +47,10 @@ def model_limit(results: Results) -> str:
     sizes = [model.parameters for model in results.models]
     if not sizes:
         return ""
-    what = "one model" if len(sizes) == 1 else f"{numbers.count(len(sizes))} models"
+    what = "one model" if len(sizes) == 1 else f"{numbers.count(len(sizes))} models, the largest"
     return (
-        f"The study has {what}, the largest of {numbers.count(max(sizes))} parameters; larger models are often "
-        "easier to "
-        "prune, so that nothing is extrapolated from here."
+        f"The study has {what} of {numbers.count(max(sizes))} parameters; larger models are often easier to prune, so "
+        "that nothing is extrapolated from here."
     )
 
 
@@ -60,8 +59,8 @@ def label_limit(results: Results) -> str:
     if not labelled:
         return ""
     return (
-        f"{names.capital(names.listing(labelled))}: the dense reference itself already carries the error of that "
-        "quantization, and so do all comparisons with it."
+        f"The dense reference of {names.listing(labelled)} itself carries the error of that quantization, and so do "
+        "all comparisons with it."
     )
 
 
@@ -120,8 +119,8 @@ def choice_sentence(results: Results) -> str:
     if not kept:
         return ""
     return (
-        f"That {names.listing(kept)} parameters stay dense is a choice of the study and not a limit of the tool: it "
-        "isolates the effect of pruning on the repeated linear maps."
+        f"That the parameters of {names.listing(kept)} stay dense is a choice of the study and not a limit of the "
+        "tool: it isolates the effect of pruning on the repeated linear maps."
     )
 
 

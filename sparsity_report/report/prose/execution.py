@@ -46,10 +46,10 @@ def speed_sentence(results: Results, model: ModelRecord, name: str, phase: str, 
     }
     claims = {"faster": "faster than dense", "slower": "slower than dense", "no difference": "not different from dense"}
     total = numbers.count(len(measured))
+    every = "both" if len(measured) == 2 else f"all {total}"
     parts = [
-        f"{claims[verdict]} in {'all' if len(cases) == len(measured) else numbers.count(len(cases)) + ' of'} {total} "
-        "timed "
-        f"settings ({_range(cases)})"
+        f"{claims[verdict]} in {every if len(cases) == len(measured) else f'{numbers.count(len(cases))} of {total}'} "
+        f"timed settings ({_range(cases)})"
         for verdict, cases in counts.items()
         if cases
     ]
@@ -100,7 +100,8 @@ def hour_sentence(results: Results) -> str:
     cores = [each.value or 0 for cell in results.cells for each in cell.metrics if each.metric == "other_cores"]
     parts = [f"the dense time drifted by at most {numbers.percent(max(drifts), 0)}"] if drifts else []
     if cores:
-        parts.append(f"other processes kept at most {numbers.number(max(cores), 1)} cores busy")
+        most = numbers.number(max(cores), 1)
+        parts.append(f"other processes kept {'no core' if most == '0.0' else f'at most {most} cores'} busy")
     return f"Within a timed setting {names.listing(parts)}." if parts else ""
 
 

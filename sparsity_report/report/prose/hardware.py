@@ -26,8 +26,9 @@ def method_sentence(results: Results) -> str:
         return ""
     return (
         f"The bounds here are {emphasis('modelled')}: a forward takes at least as long as its stored weights and its "
-        "key-value cache take to read, and at least as long as its operations take to compute. They are counted as "
-        "the format stores and executes them; activations, norms and softmax are left out."
+        f"key-value cache take to read, {emphasis('Q')} bytes at a bandwidth {emphasis('β')}, and at least as long "
+        f"as its {emphasis('F')} operations take at a peak {emphasis('π')}. They are counted as the format stores "
+        "and executes them; activations, norms and softmax are left out."
     )
 
 
@@ -40,15 +41,16 @@ def validation_sentence(results: Results) -> str:
     near = sum((each.ratio or 0) < CLOSE for each in every)
     nearest = min(every, key=lambda each: each.ratio or 0)
     if broken:
+        beaten = "is faster than its bound" if len(broken) == 1 else "are faster than their bounds"
         return (
-            f"On this machine {numbers.count(len(broken))} of {numbers.count(len(every))} timed phases are faster than "
-            "their bound: the probe understates what this machine reaches, and its bounds are no bounds "
-            f"here{see('tab:validation', 'fig:roofline')}."
+            f"On this machine {numbers.count(len(broken))} of {numbers.count(len(every))} timed phases {beaten}: the "
+            f"probe understates what this machine reaches, and its bounds are no bounds here"
+            f"{see('tab:validation', 'fig:roofline')}."
         )
     return (
-        f"On this machine no timed phase is faster than its bound; {numbers.count(near)} of "
-        f"{numbers.count(len(every))} take less than {numbers.times(CLOSE)} the bound, and the nearest, "
-        f"{names.variant(results, nearest.cell)} in {nearest.phase}, takes {numbers.times(nearest.ratio or 0)}"
+        f"On this machine no timed phase is faster than its bound; {numbers.count(near) if near else 'none'} of "
+        f"{numbers.count(len(every))} {'takes' if near < 2 else 'take'} less than {CLOSE:g} times the bound, and the "
+        f"nearest, {names.variant(results, nearest.cell)} in {nearest.phase}, takes {numbers.times(nearest.ratio or 0)}"
         f"{see('tab:validation', 'fig:roofline')}."
     )
 

@@ -123,6 +123,9 @@ def _pairs(group: Group) -> str:
         return f"{_who(most)} overlap {_share(most)}"
     if most.total - least.total < AS_CHANCE:
         return f"all {numbers.count(len(ranked))} pairs are about equally alike, {_share(most)}"
+    index, chance = (numbers.number(each, 2) for each in (least.total, least.chance))
+    if least.total - least.chance >= AS_CHANCE and chance == numbers.number(most.chance, 2):
+        return f"{_who(most)} agree most, {_share(most)}; {_who(least)} agree least, with {index}"
     return f"{_who(most)} agree most, {_share(most)}; {_who(least)} agree least, {_share(least)}"
 
 

@@ -29,6 +29,7 @@ PROXY = (
 VALUE = formula("b", "b")
 INDEX = formula(r"b_{\mathrm{idx}}", "b index")
 POINTER = formula(r"b_{\mathrm{ptr}}", "b pointer")
+OUT, IN = emphasis("O"), emphasis("I")
 TARGET = formula(r"\mathcal{T}", "T")
 
 
@@ -37,22 +38,21 @@ def storage(results: Results) -> tuple[Block, ...]:
         cell.variant.format.entry for cell in results.cells
     }
     chosen = [name for name in LEADS if name in formats]
+    pays = (*paragraph("so that CSR is smaller than dense above its break-even sparsity:"), equation("break_even"))
     return (
         *defined(
             "Stored bytes are the bytes of every tensor that a variant holds, parameters and buffers, indices and "
-            "pointers included, each counted once. A dense matrix W of O rows and I columns has O times I values of "
-            f"{VALUE} bytes",
+            f"pointers included, each counted once. A dense matrix of {OUT} rows and {IN} columns has {OUT} times {IN} "
+            f"values of {VALUE} bytes",
             recorded(results, "format", "dense", "dense_bytes"),
         ),
         *(
             block
             for name in chosen
-            for block in defined(LEADS[name], recorded(results, "format", name, f"{name}_bytes"))
-        ),
-        *(
-            (*paragraph("so that CSR is smaller than dense above its break-even sparsity:"), equation("break_even"))
-            if "csr" in chosen
-            else ()
+            for block in (
+                *defined(LEADS[name], recorded(results, "format", name, f"{name}_bytes")),
+                *(pays if name == "csr" else ()),
+            )
         ),
         *paragraph(
             "It can claim what a format needs in memory for the weights; it says nothing of a compressed file, of "
@@ -80,7 +80,8 @@ LEADS = {
 def sparsity(results: Results) -> tuple[Block, ...]:
     return (
         *defined(
-            "Sparsity is the fraction of parameters that are zero, with N parameters of T not zero, each counted once",
+            f"Sparsity is the fraction of parameters that are zero, with {emphasis('N')} parameters of "
+            f"{emphasis('T')} not zero, each counted once",
             recorded(results, "metric", "sparsity", "sparsity"),
         ),
         *paragraph(
@@ -88,7 +89,10 @@ def sparsity(results: Results) -> tuple[Block, ...]:
             f"matrices {TARGET}, which is what a spec requests:"
         ),
         equation("sparsity_target"),
-        *paragraph("For a group g of parameters θ (embedding, attention, MLP, LM head, norms), sparsity and share are"),
+        *paragraph(
+            f"For a group {emphasis('g')} of parameters {emphasis('θ')} (embedding, attention, MLP, LM head, norms), "
+            "sparsity and share are"
+        ),
         equation("group_sparsity"),
         equation("parameter_fraction"),
         *paragraph(
@@ -118,8 +122,8 @@ def flops(results: Results) -> tuple[Block, ...]:
 def agreement(results: Results) -> tuple[Block, ...]:
     return (
         *defined(
-            "Top-1 agreement is the share of the n predicted positions at which dense model (d) and variant (v), "
-            "given the same tokens, rank the same token first",
+            f"Top-1 agreement is the share of the {emphasis('n')} predicted positions at which dense model "
+            f"({emphasis('d')}) and variant ({emphasis('v')}), given the same tokens, rank the same token first",
             recorded(results, "metric", "agreement", "agreement_top1"),
         ),
         *paragraph(
@@ -128,7 +132,7 @@ def agreement(results: Results) -> tuple[Block, ...]:
         ),
         *paragraph(
             "Two more shares forgive a decision that was nearly tied: how often the dense model’s first token is among "
-            "the variant’s first five, and how many of the first five (K) both have in common:"
+            f"the variant’s first five, and how many of the first five ({emphasis('K')}) both have in common:"
             if _has(results, "overlap_top5")
             else ""
         ),
@@ -192,7 +196,7 @@ def flips(results: Results) -> tuple[Block, ...]:
     return (
         *defined(
             "A flip is a position at which the variant’s first token is not the dense model’s. Flips are counted by "
-            "the margin m of the dense model’s decision, and by how frequent its token is in the text",
+            f"the margin {emphasis('m')} of the dense model’s decision, and by how frequent its token is in the text",
             recorded(results, "metric", "flips", "flip_rate"),
         ),
         *paragraph(
@@ -285,8 +289,9 @@ def latency(results: Results) -> tuple[Block, ...]:
             "dense, variant, because who comes second finds a warmer machine. The speed-up is the median over rounds "
             "of the dense time over the variant’s time of the same round, with a bootstrap interval"
             f"{cite('efron1993bootstrap')}. Dense is also timed against a copy of itself: the end of that interval "
-            f"that is further from 1 gives the noise floor ε, at least {numbers.percent(timing.LEAST_EFFECT, 0)}. With "
-            "h, the half of the interval of ln R that faces 0, this is the rule:"
+            f"that is further from 1 gives the noise floor {emphasis('ε')}, at least "
+            f"{numbers.percent(timing.LEAST_EFFECT, 0)}. With {emphasis('h')}, the half of the interval of "
+            f"ln {emphasis('R')} that faces 0, this is the rule:"
         ),
         equation("noise_floor"),
         *paragraph(
@@ -301,7 +306,8 @@ def reconstruction(results: Results) -> tuple[Block, ...]:
     return (
         *defined(
             "The reconstruction error compares the outputs of pruned matrices with those of the dense ones on the same "
-            "inputs X, which are the calibration inputs of the dense model, pooled over all targeted matrices m",
+            f"inputs {emphasis('X')}, which are the calibration inputs of the dense model, pooled over all targeted "
+            f"matrices {emphasis('m')}",
             recorded(results, "metric", "reconstruction", "reconstruction_error"),
         ),
         *paragraph(
@@ -315,8 +321,8 @@ def reconstruction(results: Results) -> tuple[Block, ...]:
 def sensitivity(results: Results) -> tuple[Block, ...]:
     return (
         *defined(
-            "The sensitivity of a decoder block b is the increase of the mean negative log-likelihood per token when b "
-            "alone is pruned to a probe sparsity s",
+            f"The sensitivity of a decoder block {emphasis('b')} is the increase of the mean negative log-likelihood "
+            f"per token when {emphasis('b')} alone is pruned to a probe sparsity {emphasis('s')}",
             recorded(results, "metric", "sensitivity", "sensitivity"),
         ),
         *paragraph(
@@ -332,8 +338,8 @@ def overlap(results: Results) -> tuple[Block, ...]:
         return ()
     return (
         *paragraph(
-            "The Jaccard index compares the sets A and B of weights that two states remove; two independent random "
-            "masks of sparsities s have the chance level:"
+            f"The Jaccard index compares the sets {emphasis('A')} and {emphasis('B')} of weights that two states "
+            f"remove; two independent random masks of sparsities {emphasis('s')} have the chance level:"
         ),
         equation("jaccard"),
         *paragraph(

@@ -38,7 +38,7 @@ def revision_items(results: Results) -> list[str]:
         for model in results.models
     ]
     texts = [
-        f"{plain(each.corpus)} for {plain(each.model)}{_drawn(each)}: token ids "
+        f"{code(each.called)} for {plain(each.model)}{_drawn(each)}: token ids "
         f"{code(each.token_ids_sha256[:16])}, text {code(each.text_sha256[:16])}"
         + (f", revision {code(each.revision)}" if each.revision else "")
         + "."

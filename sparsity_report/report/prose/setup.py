@@ -8,7 +8,7 @@ from .. import cite as references
 from .. import facts, method_tables, names, numbers, tables
 from ..document import Section
 from ..figures.cells import pattern_name
-from ..markup import cite, code, formula, plain, ref, see
+from ..markup import cite, code, emphasis, formula, plain, ref, see
 from . import calibration
 from .words import bullets, figure, paragraph, recorded
 
@@ -45,7 +45,7 @@ def target_sentence(results: Results, model: ModelRecord) -> str:
     if not groups or not model.parameters:
         return ""
     share = numbers.percent(model.prunable / model.parameters, 1)
-    dense = f"; {names.listing(kept)} parameters stay dense" if kept else ""
+    dense = f"; the parameters of {names.listing(kept)} stay dense" if kept else ""
     return names.sentence(
         names.on(results, model),
         f"the targeted matrices are those of the groups {names.listing(groups)}: "
@@ -57,9 +57,15 @@ def entry_items(results: Results, kind: str) -> list[str]:
     """One line for each method, quantizer, allocation rule or format that the study uses."""
     return [
         f"{code(each.name)}: {plain(each.summary)}{cite(each.cite)}."
-        + "".join(f" {plain(names.capital(text))}." for text in each.constraints)
+        + "".join(f" {plain(names.capital(text))}." for text in each.constraints if _constrained(results, each))
         for each in used(results, kind)
     ]
+
+
+def _constrained(results: Results, entry: EntryRecord) -> bool:
+    """Whether what an entry's products take of a GPU matters: on one, or where a cell was not executed."""
+    own = [cell for cell in results.cells if cell.variant.format.entry == entry.name]
+    return results.environment.device != "cpu" or any(cell.status == "not_executed" for cell in own)
 
 
 def used(results: Results, kind: str) -> list[EntryRecord]:
@@ -80,6 +86,18 @@ def criteria(results: Results) -> tuple[Block, ...]:
     )
 
 
+def symbols_sentence(results: Results) -> str:
+    """What the letters of the scores stand for."""
+    equations = [each.equation for each in used(results, "method") if each.equation and each.spoken]
+    if not equations:
+        return ""
+    score, weight, inputs = (emphasis(letter) for letter in "SWX")
+    words = f"In these scores {score}, {weight} is the weight from input {emphasis('j')} to output {emphasis('i')}"
+    if any("X" in each for each in equations):
+        words += f", and {inputs} are the inputs that calibration saw"
+    return f"{words}."
+
+
 def count_sentence(results: Results) -> str:
     """How many weights are removed, and where they compete; only where something is pruned without a pattern."""
     scopes = {
@@ -98,7 +116,10 @@ def count_sentence(results: Results) -> str:
     if not named:
         return ""
     exact = formula(r"\lfloor n\,s \rfloor", "n times s rounded down")
-    return f"Of n weights that compete, the {exact} of lowest score are removed, exactly; {names.listing(named)}."
+    return (
+        f"Of {emphasis('n')} weights that compete, the {exact} of lowest score are removed, exactly (sparsity "
+        f"{emphasis('s')}); {names.listing(named)}."
+    )
 
 
 def pattern_sentence(results: Results) -> str:
@@ -207,15 +228,13 @@ def data_sentence(results: Results) -> str:
     if not every:
         return "No evaluation text was recorded."
     corpora = list(dict.fromkeys(each.corpus for each in every))
-    shown = list(dict.fromkeys(each.short for each in every))
+    shown = list(dict.fromkeys(each.called for each in every))
     cited = [references.of_entry(results, "corpus", corpus) for corpus in corpora]
     tokens = names.listing(list(dict.fromkeys(numbers.count(each.predicted_tokens) for each in every)))
     return (
         f"Behaviour is measured on {names.listing([code(corpus) for corpus in shown])}{cite(*cited)}, cut into "
-        "windows "
-        f"of equal length without overlap, {tokens} predicted tokens in all; dense and pruned models see identical "
-        "token "
-        f"ids{see('tab:data')}."
+        f"windows of equal length without overlap, {tokens} predicted tokens in all; dense and pruned models see "
+        f"identical token ids{see('tab:data')}."
     )
 
 
@@ -249,7 +268,9 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *bullets(entry_items(results, "method")),
         *((methods,) if methods.rows else ()),
         *criteria(results),
-        *paragraph(count_sentence(results), pattern_sentence(results), units_sentence(results)),
+        *paragraph(
+            symbols_sentence(results), count_sentence(results), pattern_sentence(results), units_sentence(results)
+        ),
         *paragraph(options_sentence(results)),
         *paragraph(allocation_sentence(results)),
         *rules(results),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import facts, names, numbers, quoting
-from ..markup import plain
-from . import behaviour, execution, storage
+from ..markup import plain, to_text
+from . import behaviour, checks, deploy, execution, layers, sensitivity, storage
 from .headline import comparison_sentence, status_sentence
 
 if TYPE_CHECKING:
@@ -61,23 +61,26 @@ def of_several(results: Results) -> list[str]:
 
 
 def at_a_glance(results: Results) -> tuple[str, ...]:
-    """At most five sentences that answer the question in numbers; two for each of several studies."""
+    """At most five sentences that answer the question in numbers."""
     model = main_model(results)
     if model is None:
         return (status_sentence(results),)
     if results.parts:
-        return tuple(of_several(results))
-    sweeps = [
-        behaviour.sweep_sentence(results, model, name, cells)
-        for name, cells in behaviour.series(results, model).items()
-    ]
+        return tuple(of_several(results)[:MOST])
+    series = sorted(behaviour.series(results, model).items(), key=lambda each: facts.is_control(each[1][0]))
+    sweeps = [behaviour.sweep_sentence(results, model, name, cells) for name, cells in series]
     unfinished = any(cell.status != "ok" for cell in results.cells)
     found = [
         status_sentence(results) if unfinished else "",
         behaviour.lead_sentence(results, model),
         comparison_sentence(results),
+        behaviour.seeds_sentence(results),
         size_at_a_glance(results, model),
         speed_at_a_glance(results, model),
+        checks.expectations_sentence(results),
+        *layers.error_sentences(results)[:1],
+        *sensitivity.sentences(results)[1:2],
+        deploy.smallest_sentence(results, model),
         *sweeps[:1],
         behaviour.function_sentence(results, model).split(". ")[-1] if not unfinished else "",
     ]
@@ -104,9 +107,13 @@ def abstract(results: Results) -> str:
     sentences = [
         opening,
         behaviour.lead_sentence(results, model),
+        to_text(comparison_sentence(results)),
+        to_text(behaviour.seeds_sentence(results)),
         *(storage.size_sentence(results, cells) for cells in storage.compressed(results, model)[:2]),
+        to_text(next(iter(layers.error_sentences(results)), "")),
         speed_at_a_glance(results, model),
-        behaviour.function_sentence(results, model),
+        behaviour.function_sentence(results, model).split(". ")[-1],
+        to_text(deploy.smallest_sentence(results, model)),
     ]
     return " ".join(names.once(results, (each for each in sentences if each)))
 

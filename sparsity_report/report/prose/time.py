@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import facts, names, numbers, steps, time_tables
 from ..document import Section
 from ..figures.cells import choose
-from ..markup import see
+from ..markup import emphasis, see
 from ..result_tables import point_text
 from .words import bullets, figure, paragraph, recorded
 
@@ -75,12 +75,10 @@ def dense_sentence(results: Results, model: ModelRecord, found: Shares) -> str:
     )
     if limit is None or not limit.value:
         return names.sentence(names.on(results, model), text)
-    reach = (
-        "even if these layers took no time at all, it would be less than twice as fast"
-        if limit.value < 2
-        else "if these layers took no time at all, it would be at least twice as fast"
+    ceiling = (
+        f" By Amdahl’s law, even if these layers took no time at all, {PHASES[found.phase]} would be at most "
+        f"{numbers.times(limit.value)} as fast (modelled)."
     )
-    ceiling = f" By Amdahl’s law, {reach}: {numbers.times(limit.value)} (modelled)."
     return names.sentence(names.on(results, model), text + ceiling)
 
 
@@ -91,15 +89,15 @@ def waterfall_sentence(results: Results, found: Waterfall) -> str:
         "bytes_gain": "its bytes allow {}",
         "product_gain": "the products alone reach {}",
         "layer_gain": "the layers in the model {}",
-        "amdahl_gain": "which makes {} of the whole by Amdahl’s law",
-        "measured": "measured are {}",
+        "amdahl_gain": "the whole model would reach {} by Amdahl’s law",
+        "measured": "{} was measured",
     }
     chain = names.listing([words[name].format(value) for name, value in known.items()])
     loss = found.loss
     after = (
         f" No step loses more than {numbers.percent(steps.NOTICEABLE, 0)}."
         if loss is None
-        else f" Most is lost {steps.LOSSES[loss[0]]}: {numbers.times(loss[1])} of the step before is left."
+        else f" Most is lost {steps.LOSSES[loss[0]]} (a factor of {numbers.number(loss[1], 2)})."
     )
     model = facts.model_of(results, found.cell)
     lead = f"{names.variant(results, found.cell)}, {PHASES[found.phase]}: "
@@ -156,10 +154,13 @@ def unpaid_sentence(results: Results) -> str:
         every = f"Every one of the {numbers.count(timed)} timed variants that skip"
         one = "The one timed variant that skips"
         return f"{one if timed == 1 else every} operations is faster than dense somewhere{see('fig:speed_vs_flops')}."
-    return (
-        f"Zeros that did not pay{see('fig:speed_vs_flops')}: {numbers.count(len(unpaid))} of {numbers.count(timed)} "
-        "timed variants skip operations and are nowhere faster than dense."
+    which = (
+        "the one timed variant that skips operations is"
+        if timed == 1
+        else f"of {numbers.count(timed)} timed variants that skip operations, {numbers.count(len(unpaid))} "
+        f"{'is' if len(unpaid) == 1 else 'are'}"
     )
+    return f"Zeros that did not pay{see('fig:speed_vs_flops')}: {which} nowhere faster than dense."
 
 
 def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
@@ -174,7 +175,10 @@ def section(results: Results, drawings: Mapping[str, Drawing]) -> Section:
         *figure(results, drawings, "time_shares"),
         *((profile,) if profile.rows else ()),
         *paragraph(
-            "What the layers gain reaches the whole model only by their share in its time:" if law else "",
+            f"What the layers gain reaches the whole model only by their share {emphasis('f')} of the dense time; with "
+            f"speed-ups {emphasis('R')}, Amdahl’s law is"
+            if law
+            else "",
         ),
         *law,
         *bullets(items),

@@ -20,7 +20,9 @@ KINDS = ("methods", "formats", "metrics", "allocation", "quantizers")
 
 def in_use() -> set[str]:
     """The TeX of every entry's equation, of the catalogue, and of formulas in sentences."""
-    entries = {registry.get(kind, name).INFO.equation for kind in KINDS for name in registry.names(kind)}
+    entries = {
+        maths.displayed(registry.get(kind, name).INFO.equation) for kind in KINDS for name in registry.names(kind)
+    }
     sentences = {
         tex for file in (PACKAGE / "report").rglob("*.py") for tex in INLINE.findall(file.read_text(encoding="utf-8"))
     }
@@ -96,6 +98,13 @@ def test_the_outline_fills_the_box_exactly():
 
     assert min(horizontal) == pytest.approx(bearing, abs=3)
     assert max(horizontal) == pytest.approx(formula.width_pt * maths.GRID - bearing, abs=3)
+
+
+def test_displayed_fractions_are_set_at_full_size():
+    small, full = (maths.inline(tex, "one half") for tex in (r"\frac{1}{2}", maths.displayed(r"\frac{1}{2}")))
+
+    assert full.height_pt > 1.3 * small.height_pt
+    assert maths.displayed(r"\dfrac{1}{2}") == r"\dfrac{1}{2}"
 
 
 def test_a_letter_with_a_tail_is_deeper():

@@ -246,7 +246,7 @@ def test_overlaps_are_those_of_the_records(calibrated: Results):
 
     assert totals == sorted(record.total for record in calibrated.overlaps)
     assert "chance 0.33" in drawing.alt
-    assert "comparisons are shown" not in drawing.caption
+    assert "3 of 5 comparisons are shown" in drawing.caption
 
 
 def test_many_states_leave_no_room_for_lines(calibrated: Results):
