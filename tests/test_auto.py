@@ -55,11 +55,20 @@ def test_the_record_says_what_was_picked_and_why(monkeypatch):
     monkeypatch.setattr(auto, "_interleaved", times(dense=1e-3, bitmask=2e-3, csr=2e-3))
     layers.append(auto.encode(torch.ones(8, 8), Pattern(), auto.Params()))
 
-    what, why, count = auto.fallback("cpu", "float32", layers)
+    what, why, count = auto.fallback("cpu", "float32", layers, Pattern())
 
     assert what == "picked bitmask in 2 layers, dense in 1 layer"
     assert why == "bitmask measured at 3.0 × dense with 1 token, 3.0 × dense with 64 tokens"
     assert count == 3
+
+
+def test_formats_that_unpack_for_many_tokens_are_timed_like_others(monkeypatch):
+    """In bfloat16: what they win with one token counts."""
+    monkeypatch.setattr(auto, "_interleaved", times(dense=3e-3, bitmask=1e-3, csr=2e-3))
+
+    tensors = auto.encode(torch.eye(64).bfloat16(), Pattern(), auto.Params())
+
+    assert auto.entry_of(tensors) == "bitmask"
 
 
 def test_an_equal_matrix_is_not_measured_again(monkeypatch):

@@ -377,7 +377,7 @@ def test_what_the_products_on_a_cpu_do_not_take_is_widened_and_said(name):
     narrow = module.Params(index="int16")
 
     def fallback(dtype, *encoded):
-        return module.fallback("cpu", str(dtype).removeprefix("torch."), encoded)
+        return module.fallback("cpu", str(dtype).removeprefix("torch."), encoded, Pattern())
 
     def encoded(dtype, params=None):
         return module.encode(sparse_weight((8, 16), Pattern()).to(dtype), Pattern(), params or module.Params())
@@ -396,12 +396,12 @@ def test_csr_on_an_old_gpu_is_not_executed(monkeypatch):
     half = csr.encode(sparse_weight((8, 16), Pattern()).bfloat16(), Pattern(), csr.Params())
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
 
-    what, why, count = csr.fallback("cuda", "bfloat16", [half])
+    what, why, count = csr.fallback("cuda", "bfloat16", [half], Pattern())
     assert (what, count) == ("not executed", 1)
     assert "compute capability 8.0 and values in bfloat16" in why
-    assert csr.fallback("cuda", "float16", [{**half, "values": half["values"].half()}]) is None
+    assert csr.fallback("cuda", "float16", [{**half, "values": half["values"].half()}], Pattern()) is None
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
-    assert csr.fallback("cuda", "bfloat16", [half]) is None
+    assert csr.fallback("cuda", "bfloat16", [half], Pattern()) is None
 
 
 def test_pytorch_still_has_no_half_precision_csr_product_on_a_cpu():
@@ -417,8 +417,21 @@ def test_dense_low_precision_says_that_it_is_unpacked():
     dense = registry.get("formats", "dense")
     codes, plain = {"dense": torch.zeros(1, dtype=torch.int8)}, {"dense": torch.zeros(1)}
 
-    assert dense.fallback("cpu", "float32", [plain]) is None
-    assert dense.fallback("cpu", "float32", [plain, codes, codes])[::2] == ("unpacked", 2)
+    assert dense.fallback("cpu", "float32", [plain], Pattern()) is None
+    assert dense.fallback("cpu", "float32", [plain, codes, codes], Pattern())[::2] == ("unpacked", 2)
+
+
+def test_pairs_of_2_4_are_never_unpacked_and_other_patterns_say_so(monkeypatch):
+    """In bfloat16, where the machine multiplies pairs."""
+    from sparsity_report.kernels import dots
+
+    monkeypatch.setattr(dots, "takes", lambda: True)
+    nm = registry.get("formats", "nm")
+    for text, instead in (("2:4", None), ("4:8", "unpacked for many tokens")):
+        pattern = Pattern.parse(text)
+        layer = nm.encode(sparse_weight((4, 64), pattern).bfloat16(), pattern, nm.Params())
+        found = nm.fallback("cpu", "bfloat16", [layer], pattern)
+        assert instead == (found and found[0])
 
 
 def test_packed_n_of_m_counts_the_layers_that_it_unpacks():
@@ -426,8 +439,8 @@ def test_packed_n_of_m_counts_the_layers_that_it_unpacks():
     nm = registry.get("formats", "nm")
     packed, semi = {"values": torch.zeros(1), "positions": torch.zeros(1)}, {"semi_structured": torch.zeros(1)}
 
-    assert nm.fallback("cuda", "float16", [packed, semi, packed])[::2] == ("unpacked", 2)
-    assert nm.fallback("cuda", "float16", [semi]) is None
+    assert nm.fallback("cuda", "float16", [packed, semi, packed], Pattern())[::2] == ("unpacked", 2)
+    assert nm.fallback("cuda", "float16", [semi], Pattern()) is None
 
 
 class TestSemiStructured:
@@ -475,7 +488,7 @@ class TestSemiStructured:
         assert expected == {"dense": encoded["dense"].nbytes}
 
     def test_without_cuda_it_is_not_executed_and_says_what_it_takes(self):
-        what, why, count = self.SEMI.fallback("cpu", "bfloat16", [{}, {}])
+        what, why, count = self.SEMI.fallback("cpu", "bfloat16", [{}, {}], Pattern())
 
         assert (what, count) == ("not executed", 2)
         assert "CUDA with compute capability 8.0 and values in bfloat16 or float16" in why
@@ -485,7 +498,7 @@ class TestSemiStructured:
     def test_on_cuda_layers_that_stay_dense_are_counted(self):
         semi, dense = {"semi_structured": torch.zeros(1)}, {"dense": torch.zeros(1)}
 
-        assert self.SEMI.fallback("cuda", "float16", [semi, semi]) is None
-        assert self.SEMI.fallback("cuda", "float16", [semi, dense])[::2] == ("dense instead", 1)
-        assert self.SEMI.fallback("cuda", "float16", [dense])[0] == "not executed"
-        assert self.SEMI.fallback("cuda", "float32", [semi])[0] == "not executed"
+        assert self.SEMI.fallback("cuda", "float16", [semi, semi], Pattern()) is None
+        assert self.SEMI.fallback("cuda", "float16", [semi, dense], Pattern())[::2] == ("dense instead", 1)
+        assert self.SEMI.fallback("cuda", "float16", [dense], Pattern())[0] == "not executed"
+        assert self.SEMI.fallback("cuda", "float32", [semi], Pattern())[0] == "not executed"

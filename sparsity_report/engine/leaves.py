@@ -201,7 +201,8 @@ def execute(
     started = time.monotonic()
     reset_peak()
     module, variant = registry.need("formats", cell.format.entry), build(state, cell.format)
-    fallback = module.fallback(spec.hardware.device, prepared.model.dtype, list(variant.tensors.values()))
+    layers = list(variant.tensors.values())
+    fallback = module.fallback(spec.hardware.device, prepared.model.dtype, layers, state.pattern)
     status, reason = status_of(node, fallback)
     records = [
         *structure_records(spec, prepared, state, variant),

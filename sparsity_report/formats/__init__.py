@@ -12,8 +12,8 @@ An entry exports
   component,
 - `decode(tensors, shape, pattern) -> Tensor`: the same weight back, its columns in the order that `encode` was given,
 - `apply(tensors, shape, pattern, x, bias) -> Tensor`: x Wᵀ + bias for x of shape (…, I), in x's type,
-- `fallback(device, dtype, layers) -> tuple[str, str, int] | None`: what happens instead of a real execution here, why,
-  and in how many of the encoded layers.
+- `fallback(device, dtype, layers, pattern) -> tuple[str, str, int] | None`: what happens instead of a real execution
+  here, why, and in how many of the encoded layers.
 
 `permutation_I` is the order of in_features in which the pattern holds, where that is not the model's own. The weight is
 always given in the model's order, and a format that can store it so ignores the permutation; one that needs groups of

@@ -133,7 +133,7 @@ def _reasons() -> Any:
 
 
 def measured(weight_OI: Tensor, pattern: Pattern, params: Params, permutation_I: Tensor | None) -> Choice:
-    """Times every format that can hold the matrix and execute it here, interleaved; the median of rounds."""
+    """Times every format that can hold the matrix and multiply by it here, interleaved; the median of rounds."""
     import torch
 
     dtype = str(weight_OI.dtype).removeprefix("torch.")
@@ -144,7 +144,8 @@ def measured(weight_OI: Tensor, pattern: Pattern, params: Params, permutation_I:
         if module.refuses(pattern) or (name == "nm" and not pattern.is_nm):
             continue
         tensors = module.encode(weight_OI, pattern, module.Params(), permutation_I)
-        if module.fallback(device, dtype, [tensors]) is None:
+        instead = module.fallback(device, dtype, [tensors], pattern)
+        if instead is None or instead[0] != "not executed":  # what is unpacked or widened takes the time for it
             encoded[name] = tensors
     shape = (weight_OI.shape[0], weight_OI.shape[1])
     computes_in = weight_OI.dtype if weight_OI.is_floating_point() else torch.float32
@@ -189,7 +190,9 @@ def apply(
     return y
 
 
-def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+def fallback(
+    device: str, dtype: str, layers: Sequence[dict[str, Tensor]], pattern: Pattern
+) -> tuple[str, str, int] | None:
     """What was picked, and why: how the choices compare with dense."""
     if not layers:
         return None

@@ -107,7 +107,9 @@ def apply(
     return y
 
 
-def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+def fallback(
+    device: str, dtype: str, layers: Sequence[dict[str, Tensor]], pattern: Pattern
+) -> tuple[str, str, int] | None:
     if device == "cpu":
         return unpacked_in_bfloat16(dtype, layers)
     return ("unpacked", f"no bitmask kernel on {device}: each call unpacks, then multiplies densely", len(layers))

@@ -136,5 +136,7 @@ def _product(tensors: dict[str, Tensor], shape: tuple[int, int], flat_TI: Tensor
     return torch.from_numpy(bsr_array(triple, shape=shape) @ flat_TI.detach().numpy().T).t()
 
 
-def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+def fallback(
+    device: str, dtype: str, layers: Sequence[dict[str, Tensor]], pattern: Pattern
+) -> tuple[str, str, int] | None:
     return widened("the BSR product", device, dtype, layers)

@@ -81,7 +81,9 @@ def apply(
     return finished(torch.from_numpy(product_OT).t(), tensors, x, bias)
 
 
-def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+def fallback(
+    device: str, dtype: str, layers: Sequence[dict[str, Tensor]], pattern: Pattern
+) -> tuple[str, str, int] | None:
     if device != "cpu":
         return ("not executed", f"there is no CSC product on {device}", len(layers))
     return widened("SciPy's CSC product", device, dtype, layers)

@@ -112,7 +112,9 @@ def apply(
     return finished(product, tensors, x, bias)
 
 
-def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+def fallback(
+    device: str, dtype: str, layers: Sequence[dict[str, Tensor]], pattern: Pattern
+) -> tuple[str, str, int] | None:
     import torch
 
     if device == "cuda" and not any(each.takes(dtype, torch.cuda.get_device_capability()) for each in CUDA):

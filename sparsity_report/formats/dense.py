@@ -60,7 +60,9 @@ def apply(
     return finished(torch.nn.functional.linear(x, tensors["dense"].to(x.dtype)), tensors, x, bias)
 
 
-def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+def fallback(
+    device: str, dtype: str, layers: Sequence[dict[str, Tensor]], pattern: Pattern
+) -> tuple[str, str, int] | None:
     unpacked = sum(str(tensors["dense"].dtype) != f"torch.{dtype}" for tensors in layers)
     if not unpacked:
         return None

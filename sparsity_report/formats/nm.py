@@ -33,7 +33,7 @@ INFO = Info(
     spoken="bytes are, for each out feature, N values for each of G groups, and their positions in whole bytes; "
     "G is in features over M, rounded up",
     cite="mishra2021accelerating",
-    result_version=3,
+    result_version=4,
 )
 IN_PLACE = False
 SKIPS_ZEROS = False
@@ -174,9 +174,14 @@ def apply(
     return finished(product, tensors, x, bias)
 
 
-def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+def fallback(
+    device: str, dtype: str, layers: Sequence[dict[str, Tensor]], pattern: Pattern
+) -> tuple[str, str, int] | None:
     if device == "cpu":
-        return unpacked_in_bfloat16(dtype, layers)
+        from ..kernels.picking import takes_dots
+
+        n, m = pattern.n, pattern.m
+        return unpacked_in_bfloat16(dtype, [each for each in layers if not takes_dots(n, m, each["values"].shape[1])])
     unpacked = sum("semi_structured" not in tensors for tensors in layers)
     if not unpacked:
         return None

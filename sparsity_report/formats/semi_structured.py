@@ -96,7 +96,9 @@ def apply(
     return finished(torch.nn.functional.linear(x, weight_OI), tensors, x, bias)
 
 
-def fallback(device: str, dtype: str, layers: Sequence[dict[str, Tensor]]) -> tuple[str, str, int] | None:
+def fallback(
+    device: str, dtype: str, layers: Sequence[dict[str, Tensor]], pattern: Pattern
+) -> tuple[str, str, int] | None:
     if device != CUDA.device:
         return ("not executed", f"{CUDA}; this study runs on {device}", len(layers))
     left = [each for each in layers if "semi_structured" not in each or dtype not in CUDA.dtypes]

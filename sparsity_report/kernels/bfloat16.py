@@ -1,8 +1,8 @@
 """
 x Wᵀ where values and inputs are bfloat16: which loop for how many tokens, for a bitmask and for 2:4.
 
-The layouts are those of `bitmask` and `nm`. Few tokens multiply pairs in tiles. For middling numbers of tokens 2:4 has
-a table of pairs; for many, PyTorch's own product is as fast as the machine, and the matrix is unpacked for each call.
+The layouts are those of `bitmask` and `nm`. Few tokens multiply pairs in tiles. For many, 2:4 has a table of pairs; for
+a bitmask PyTorch's own product is as fast as the machine, and the matrix is unpacked for each call.
 Costs were measured on Zen 5; only ratios matter.
 """
 
@@ -17,7 +17,7 @@ from numba import prange
 from .bitmask import ROWS_AHEAD, TOKENS_TOGETHER, count_at, end_of, skip_cost
 from .compiled import loop
 from .dots import dot_tile, unpack_row
-from .pairs import ENTRIES, pair_row, put_pairs, put_tokens, words_of_a_tile
+from .pairs import ENTRIES, GROUPS, pair_row, put_numbers, put_pairs, put_tokens, words_of_a_tile
 from .picking import picking_dots
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ UNPACK_COST = (6.0, 0.185)
 """Unpacking and PyTorch's product in bfloat16: for the matrix, and for each token."""
 PICK_COST = (1.0, 3.15)
 """In bfloat16, 2:4: what picking costs anyway, and a pass of 8 tokens."""
-PAIR_COSTS = {1: 4.4, 2: 7.0, 4: 13.1}
+PAIR_COSTS = {1: 4.0, 2: 6.2, 4: 11.5}
 """A block that multiplies pairs, by vectors of 16 tokens."""
 PAIRS_ANYWAY = 1.5
 
@@ -50,16 +50,12 @@ def choose(tokens: int, percent: int) -> str:
 
 
 @cache
-def choose_for_2_4(tokens: int) -> Callable[..., Any] | None:
-    """The fastest loop for 2:4 where values and inputs are bfloat16; None: unpack, and let PyTorch multiply."""
+def choose_for_2_4(tokens: int) -> Callable[..., Any]:
+    """The fastest loop for 2:4 where values and inputs are bfloat16."""
     costs: dict[int, float] = {0: PICK_COST[0] + PICK_COST[1] * -(-tokens // max(PICK_TILES))}
     costs |= {each: PAIRS_ANYWAY + cost * -(-tokens // (16 * each)) for each, cost in PAIR_COSTS.items()}
     vectors = min(costs, key=costs.__getitem__)
-    if UNPACK_COST[0] + UNPACK_COST[1] * tokens < costs[vectors]:
-        return None
-    if vectors:
-        return many_pairs(vectors)
-    return few_picks(tile_of(tokens))
+    return many_pairs(vectors) if vectors else few_picks(tile_of(tokens))
 
 
 def tile_of(tokens: int) -> int:
@@ -191,12 +187,16 @@ def many_pairs(vectors: int) -> Callable[..., Any]:
     ) -> int:
         together = min((count + block - 1) // block, most_blocks)
         whole = words * ENTRIES * entry
-        scratch = np.empty(whole * together + (rows + 15) // 16 * 16 * entry + 64, np.uint8)
+        scratch = np.empty(whole * together + (rows + 15) // 16 * 16 * entry + rows * words * GROUPS + 64, np.uint8)
         tables = (scratch.ctypes.data + 63) // 64 * 64
         y_T = tables + whole * together
+        numbers = y_T + (rows + 15) // 16 * 16 * entry
         for begin in range(0, count, together * block):
             end = min(count, begin + together * block)
             for part in prange(parts):
+                if begin == 0:
+                    low, high = rows * words * part // parts, rows * words * (part + 1) // parts
+                    put_numbers(positions + low * 8, high - low, numbers + low * GROUPS)
                 for token in range(begin, end, 16):
                     at, each = (token - begin) // block, (token - begin) % block // 16
                     target = tables + at * whole + each * 64
@@ -214,7 +214,7 @@ def many_pairs(vectors: int) -> Callable[..., Any]:
                                 vectors,
                                 values + (row * words + word) * 64,
                                 ROWS_AHEAD * words * 64,
-                                positions + (row * words + word) * 8,
+                                numbers + (row * words + word) * GROUPS,
                                 min(most, words - word),
                                 table + word * ENTRIES * entry,
                                 y_T + row * entry,

@@ -16,7 +16,7 @@ from numba import prange
 from .compiled import loop, step
 from .emit import F32, I32, I64, Emitter, intrinsic_of
 from .lanes import VALUE_BYTES
-from .skipping import skip_row, tile_words, transpose_in, transpose_out
+from .skipping import LIST_BYTES, list_inputs, skip_row, tile_words, transpose_in, transpose_out
 from .tiles import tile
 
 if TYPE_CHECKING:
@@ -213,9 +213,11 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
         last, moved, end = end_of(values, pointers, rows, size)
         inputs = words * 64
         together = min((count + block - 1) // block, most_blocks)
-        scratch = np.empty((inputs * together + (rows + 15) // 16 * 16) * block + 16, np.float32)
+        blocks = (inputs * together + (rows + 15) // 16 * 16) * block * 4
+        scratch = np.empty(blocks + parts * 2 * LIST_BYTES + 64, np.uint8)
         x_T = (scratch.ctypes.data + 63) // 64 * 64
         y_T = x_T + inputs * together * block * 4
+        all_lists = y_T + (rows + 15) // 16 * 16 * block * 4
         starts = np.empty(rows, np.int64)
         value_bytes = count_at(pointers + 4 * rows) * size
         group = max(16, GROUP_BYTES * rows // max(1, value_bytes) // 16 * 16)
@@ -230,6 +232,7 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
             for part in prange(parts):
                 groups = (rows + 15) // 16
                 low, high = groups * part // parts * 16, min(rows, groups * (part + 1) // parts * 16)
+                lists = all_lists + part * 2 * LIST_BYTES  # of this row and of the next
                 for token in range(begin, chunk, block):
                     for row in range(low, high):
                         starts[row] = (moved if row >= last else values) + count_at(pointers + 4 * row) * size
@@ -241,7 +244,13 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
                         later = values + here * size
                         lines = ((there - here) * size // ((bottom - top) * turns) + 63) // 64
                         for word in range(0, words, most):
+                            live = min(most, words - word)
+                            following = list_inputs(mask + (top * words + word) * 8, live, lists)
                             for row in range(top, bottom):
+                                kept = following
+                                if row + 1 < bottom:
+                                    target = lists + (row + 1) % 2 * LIST_BYTES
+                                    following = list_inputs(mask + ((row + 1) * words + word) * 8, live, target)
                                 starts[row] = skip_row(
                                     dtype,
                                     vectors,
@@ -250,8 +259,8 @@ def many_tokens(dtype: str, vectors: int) -> Callable[..., Any]:
                                     piece if top == low else 0,
                                     later,
                                     lines,
-                                    mask + (row * words + word) * 8,
-                                    min(most, words - word),
+                                    lists + row % 2 * LIST_BYTES,
+                                    kept,
                                     x_T + ((token - begin) * inputs + word * 64 * block) * 4,
                                     y_T + row * block * 4,
                                     1 if word == 0 else 0,

@@ -50,9 +50,29 @@ def put_pairs(e: Emitter, vectors: int, x: Any, stride: Any, live: Any, target: 
             e.store(both, target, (group * len(PAIRS) + number) * 64 * vectors, 64)
 
 
+@intrinsic_of()
+def put_numbers(e: Emitter, positions: Any, words: Any, target: Any) -> None:
+    """
+    Entries of the 16 groups of each word, a byte each.
+
+    They are written before any row is multiplied: worked out row by row, what follows would wait for them.
+    """
+    kind = vector(I8, GROUPS)
+    order = [0] * 16
+    for number, (first, second) in enumerate(PAIRS):
+        order[first | second << 2] = number
+    with e.loop(words) as word:
+        stored = e.load(e.add(positions, e.times(word.index, 8)), vector(I8, GROUPS // 2))
+        twice = e.shuffle(stored, stored, [group // 2 for group in range(GROUPS)])
+        codes = e.builder.and_(e.builder.lshr(twice, e.lanes([0, 4] * (GROUPS // 2), I8)), e.same(15, I8, GROUPS))
+        within = e.call("llvm.x86.ssse3.pshuf.b.128", kind, e.lanes(order, I8), codes)
+        numbers = e.builder.add(within, e.lanes([len(PAIRS) * group for group in range(GROUPS)], I8))
+        e.store(numbers, e.add(target, e.times(word.index, GROUPS)))
+
+
 @intrinsic_of(known=1)
 def pair_row(
-    e: Emitter, vectors: int, values: Any, ahead: Any, positions: Any, words: Any, table: Any, y: Any, is_first: Any
+    e: Emitter, vectors: int, values: Any, ahead: Any, numbers: Any, words: Any, table: Any, y: Any, is_first: Any
 ) -> None:
     """y[row, tokens] (+)= Σ over the pairs of one row in one tile; y begins at zero with the first tile."""
     begins = e.builder.icmp_signed("!=", is_first, e.number(0))
@@ -64,32 +84,17 @@ def pair_row(
     with e.loop(words) as word:
         at = e.add(values, e.times(word.index, 64))
         e.prefetch(e.add(at, ahead), 0)
-        numbers = _numbers_of(e, e.load(e.add(positions, e.times(word.index, 8)), I64))
+        halves = [e.load(e.add(numbers, e.times(word.index, GROUPS)), I64, 8 * half) for half in (0, 1)]
         entries = e.add(table, e.times(word.index, ENTRIES * 64 * vectors))
         for group in range(GROUPS):
             weights = e.builder.bitcast(e.splat(e.load(at, I32, 4 * group)), vector(BF16, 2 * LANES))
-            number = e.builder.and_(e.builder.lshr(numbers[group // 8], e.number(8 * (group % 8))), e.number(255))
+            number = e.builder.and_(e.builder.lshr(halves[group // 8], e.number(8 * (group % 8))), e.number(255))
             entry = e.add(entries, e.times(number, 64 * vectors))
             for each, total in enumerate(totals[group % chains]):
                 pairs = e.load(entry, vector(BF16, 2 * LANES), 64 * each, 64)
                 e.set(total, added(e, e.get(total), weights, pairs))
     for each, parts in enumerate(zip(*totals, strict=True)):
         e.store(merged(e, list(parts)), y, 64 * each, 64)
-
-
-def _numbers_of(e: Emitter, positions: Any) -> list[Any]:
-    """Entries of the 16 groups of a word, a byte each, in two integers."""
-    kind = vector(I8, GROUPS)
-    halves = e.builder.bitcast(positions, vector(I8, GROUPS // 2))
-    twice = e.shuffle(halves, halves, [group // 2 for group in range(GROUPS)])
-    codes = e.builder.and_(e.builder.lshr(twice, e.lanes([0, 4] * (GROUPS // 2), I8)), e.same(15, I8, GROUPS))
-    order = [0] * 16
-    for number, (first, second) in enumerate(PAIRS):
-        order[first | second << 2] = number
-    within = e.call("llvm.x86.ssse3.pshuf.b.128", kind, e.lanes(order, I8), codes)
-    numbers = e.builder.add(within, e.lanes([len(PAIRS) * group for group in range(GROUPS)], I8))
-    both = e.builder.bitcast(numbers, vector(I64, 2))
-    return [e.builder.extract_element(both, e.number(half, I32)) for half in (0, 1)]
 
 
 @intrinsic_of()

@@ -149,10 +149,8 @@ def nm_linear(
     count = x.numel() // x.shape[-1] if x.numel() else 0
     dense_pairs = in_bfloat16(x, values, scales, bias)
     if dense_pairs and picking.takes_dots(n, m, slots):
-        loop = bfloat16.choose_for_2_4(count)
-        if loop is not None:
-            return pick_in_bfloat16(loop, x, values, positions, bias)
-    elif (loop := nm.choose(DTYPES[values.dtype], n, m, slots, count)) is not None:
+        return pick_in_bfloat16(bfloat16.choose_for_2_4(count), x, values, positions, bias)
+    if not dense_pairs and (loop := nm.choose(DTYPES[values.dtype], n, m, slots, count)) is not None:
         return pick(loop, x, values, positions, scales, bias, slots // n * m)
     groups = slots // n
     words = -(-groups * m // WORD)

@@ -2,8 +2,9 @@
 Many tokens: only the stored values are multiplied, each by one input of 16, 32 or 64 tokens at once.
 
 x lies transposed, [input][token], cut into tiles of inputs that stay in the first cache. For each row and tile the
-bits of the mask become a list of inputs, in registers; then every stored value is broadcast and multiplied by its
-input's tokens. Nothing else than the bitmask is stored, and the lists cost a few instructions for 64 columns.
+bits of the mask become a list of inputs; then every stored value is broadcast and multiplied by its input's tokens.
+Nothing else than the bitmask is stored, and the lists cost a few instructions for 64 columns. A row's list is made
+before the row above is multiplied: made at once, the loads of inputs would wait for it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,28 @@ CHAINS = 8
 """Sums that grow side by side: two multiply-adds a cycle of four cycles each (Zen 5) keep so many busy."""
 
 
+LIST_BYTES = MOST_WORDS * WORD + WORD
+"""Room for a list: whole vectors are written."""
+
+
+@intrinsic_of()
+def list_inputs(e: Emitter, mask: Any, words: Any, target: Any) -> Any:
+    """Writes the numbers of the inputs whose bit is set, one byte each; returns how many there are."""
+    count = e.variable(e.number(0))
+    with e.loop(words) as word:
+        bits = e.load(e.add(mask, e.times(word.index, 8)), I64)
+        first = e.times(word.index, WORD)
+        if "avx512vbmi2" in instruction_set().extensions:
+            numbers = e.builder.add(e.lanes(range(WORD), I8), e.splat(e.builder.trunc(first, I8), WORD))
+            wanted = e.builder.bitcast(bits, vector(I1, WORD))
+            packed = e.call("llvm.x86.avx512.mask.compress.v64i8", numbers.type, numbers, e.zero(numbers.type), wanted)
+            e.store(packed, e.add(target, e.get(count)))
+            e.set(count, e.add(e.get(count), e.count_ones(bits)))
+        else:
+            _list_one_by_one(e, bits, first, target, count)
+    return e.get(count)
+
+
 @intrinsic_of(known=2)
 def skip_row(
     e: Emitter,
@@ -40,22 +63,22 @@ def skip_row(
     soon_lines: Any,
     later: Any,
     later_lines: Any,
-    mask: Any,
-    words: Any,
+    inputs: Any,
+    count: Any,
     x: Any,
     y: Any,
     is_first: Any,
 ) -> Any:
     """
-    y[row, tokens] (+)= Σ over the stored values of one row in one tile; returns where the row's values go on.
+    y[row, tokens] (+)= Σ over the `count` stored values of one row in one tile, whose inputs are listed at `inputs`;
+    returns where the row's values go on.
 
     `vectors` of 16 tokens each. y begins at zero with the first tile. Values at `soon` and
     `later` are asked for, in lines of 64 bytes.
     """
-    for address, count in ((soon, soon_lines), (later, later_lines)):
-        with e.loop(count) as line:
+    for address, lines in ((soon, soon_lines), (later, later_lines)):
+        with e.loop(lines) as line:
             e.prefetch(e.add(address, e.times(line.index, 64)), 0)
-    inputs, count = _inputs_of(e, mask, words)
     size = 64 * vectors
     weights = values if dtype == "float32" else e.buffer((MOST_WORDS * WORD + LANES) * 4)
     if dtype != "float32":
@@ -87,24 +110,6 @@ def skip_row(
 
 def _begin(e: Emitter, y: Any, offset: int, is_first: Any) -> Any:
     return e.builder.select(e.builder.icmp_signed("!=", is_first, e.number(0)), e.zero(VF), e.load(y, VF, offset, 64))
-
-
-def _inputs_of(e: Emitter, mask: Any, words: Any) -> tuple[Any, Any]:
-    """Address of the list of inputs whose bit is set, one byte each, and how many there are."""
-    found = e.buffer(MOST_WORDS * WORD + WORD)
-    count = e.variable(e.number(0))
-    with e.loop(words) as word:
-        bits = e.load(e.add(mask, e.times(word.index, 8)), I64)
-        first = e.times(word.index, WORD)
-        if "avx512vbmi2" in instruction_set().extensions:
-            numbers = e.builder.add(e.lanes(range(WORD), I8), e.splat(e.builder.trunc(first, I8), WORD))
-            wanted = e.builder.bitcast(bits, vector(I1, WORD))
-            packed = e.call("llvm.x86.avx512.mask.compress.v64i8", numbers.type, numbers, e.zero(numbers.type), wanted)
-            e.store(packed, e.add(found, e.get(count)))
-            e.set(count, e.add(e.get(count), e.count_ones(bits)))
-        else:
-            _list_one_by_one(e, bits, first, found, count)
-    return found, e.get(count)
 
 
 def _list_one_by_one(e: Emitter, bits: Any, first: Any, found: Any, count: Any) -> None:

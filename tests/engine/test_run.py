@@ -478,8 +478,8 @@ def test_half_precision_runs_and_says_what_is_widened(study, tmp_path):
     assert by_format["csr"].fallbacks[0].what == "widened"
     assert "bfloat16" in by_format["csr"].fallbacks[0].why
     assert by_format["nm"].status == "ok"
-    unpacked = ["unpacked for many tokens"] if dots.takes() else []
-    assert unpacked == [each.what for each in by_format["nm"].fallbacks]
+    unpacked = [25] if dots.takes() else []  # of 30: what reads 160 inputs, no whole chunks of 64
+    assert unpacked == [each.count for each in by_format["nm"].fallbacks if each.what == "unpacked for many tokens"]
     assert [check.verdict for check in results.checks] == ["pass", "pass"]
     assert by_format["dense"].value("stored_bytes", over="model") == 1_915_680 * 2
 

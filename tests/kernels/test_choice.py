@@ -41,10 +41,11 @@ def test_bfloat16_is_unpacked_where_tokens_are_many(tokens, percent, expected):
 
 
 @pytest.mark.parametrize(
-    ("tokens", "expected"), [(1, ("few", 1)), (7, ("few", 8)), (32, ("pairs", 2)), (64, ("pairs", 4)), (512, None)]
+    ("tokens", "expected"),
+    [(1, ("few", 1)), (7, ("few", 8)), (32, ("pairs", 2)), (64, ("pairs", 4)), (512, ("pairs", 4))],
 )
-def test_pairs_of_2_4_are_multiplied_for_middling_numbers_of_tokens(monkeypatch, tokens, expected):
-    """Inputs are picked for few tokens; a table of pairs pays from 24 or so; PyTorch's own product is best for many."""
+def test_pairs_of_2_4_are_multiplied_for_many_tokens(monkeypatch, tokens, expected):
+    """Inputs are picked for few tokens; a table of pairs pays from 24 or so."""
     monkeypatch.setattr(bfloat16, "few_picks", lambda count: ("few", count))
     monkeypatch.setattr(bfloat16, "many_pairs", lambda vectors: ("pairs", vectors))
 
