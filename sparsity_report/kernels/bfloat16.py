@@ -23,9 +23,9 @@ from .picking import picking_dots
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DOT_TILES = {1: (1, 1, 4096), 2: (2, 1, 4096), 4: (4, 1, 4096), 8: (8, 2, 3072)}
-"""By tokens: tokens and rows of a tile, and bytes of values to ask for in advance."""
-PICK_TILES = {1: (1, 1, 4096), 2: (2, 2, 4096), 4: (4, 2, 2048), 8: (8, 2, 2048)}
+DOT_TILES = {1: (1, 1), 2: (2, 1), 4: (4, 1), 8: (8, 2)}
+"""By tokens: tokens and rows of a tile."""
+PICK_TILES = {1: (1, 1), 2: (2, 2), 4: (4, 2), 8: (8, 2)}
 """The same where inputs are picked for 2:4."""
 DOT_COST = 3.3
 """A pass of 8 tokens in bfloat16."""
@@ -66,7 +66,7 @@ def tile_of(tokens: int) -> int:
 @cache
 def few_dots(tokens: int) -> Callable[..., Any]:
     """The loop over tiles of so many tokens in bfloat16."""
-    tile_tokens, tile_rows, ahead = DOT_TILES[tokens]
+    tile_tokens, tile_rows = DOT_TILES[tokens]
 
     @loop
     def run(
@@ -90,7 +90,6 @@ def few_dots(tokens: int) -> Callable[..., Any]:
                     dot_tile(
                         tile_tokens,
                         tile_rows,
-                        ahead,
                         values,
                         moved,
                         last,
@@ -129,7 +128,7 @@ def unpacking() -> Callable[..., Any]:
 @cache
 def few_picks(tokens: int) -> Callable[..., Any]:
     """The loop over tiles that picks inputs for the values of 2:4, both in bfloat16."""
-    tile_tokens, tile_rows, ahead = PICK_TILES[tokens]
+    tile_tokens, tile_rows = PICK_TILES[tokens]
 
     @loop
     def run(
@@ -151,7 +150,6 @@ def few_picks(tokens: int) -> Callable[..., Any]:
                     picking_dots(
                         tile_tokens,
                         tile_rows,
-                        ahead,
                         values + row * chunks * 64,
                         positions + row * chunks * 8,
                         chunks,

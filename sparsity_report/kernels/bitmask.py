@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TILES = {1: (1, 1, 4096), 2: (2, 1, 4096), 4: (4, 4, 6144), 8: (8, 2, 3072)}
-"""By tokens: tokens and rows of a tile, and bytes of values to ask for in advance."""
+TILES = {1: (1, 1), 2: (2, 1), 4: (4, 4), 8: (8, 2)}
+"""By tokens: tokens and rows of a tile."""
 
 
 @intrinsic_of()
@@ -119,7 +119,7 @@ def _cost(costs: tuple[float, float], percent: int) -> float:
 @cache
 def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
     """The loop over tiles of so many tokens."""
-    tile_tokens, tile_rows, ahead = TILES[tokens]
+    tile_tokens, tile_rows = TILES[tokens]
     size = VALUE_BYTES[dtype]
 
     @loop
@@ -147,7 +147,6 @@ def few_tokens(dtype: str, tokens: int) -> Callable[..., Any]:
                         dtype,
                         tile_tokens,
                         tile_rows,
-                        ahead,
                         values,
                         moved,
                         last,

@@ -12,7 +12,7 @@ from typing import Any
 from .cpu import instruction_set
 from .emit import BF16, I16, I64, VF, Emitter, intrinsic_of, vector
 from .lanes import expanded, in_register
-from .tiles import WORD, accumulators, last_live, merged, store_tile, streams
+from .tiles import AHEAD, WORD, accumulators, bytes_of_a_tile, last_live, merged, store_tile, streams, tiles_ahead
 
 PAIRS = 32
 """Values of a vector."""
@@ -28,12 +28,11 @@ def added(e: Emitter, total: Any, left: Any, right: Any) -> Any:
     return e.call("llvm.x86.avx512bf16.dpbf16ps.512", VF, total, left, right)
 
 
-@intrinsic_of(known=3)
+@intrinsic_of(known=2)
 def dot_tile(
     e: Emitter,
     tokens: int,
     rows: int,
-    ahead: int,
     values: Any,
     moved: Any,
     last: Any,
@@ -51,6 +50,7 @@ def dot_tile(
     """y[:T, first : first + R] = x[:T] W[first : first + R]ᵀ + bias, as `tiles.tile` describes it; y is bfloat16."""
     totals = accumulators(e, tokens, rows)
     sets = len(totals[0][0])
+    ahead = AHEAD if rows == 1 else tiles_ahead(e, bytes_of_a_tile(e, "bfloat16", pointers, first, live_rows))
     places, masks = streams(e, "bfloat16", rows, values, moved, last, pointers, mask, words, first, live_rows)
     inputs = [e.add(x, e.times(e.times(words, 2 * WORD), last_live(e, token, live_tokens))) for token in range(tokens)]
     with e.loop(words) as word:
@@ -60,8 +60,7 @@ def dot_tile(
             x_lanes = [e.load(e.add(each, at), vector(BF16, PAIRS), 64 * block) for each in inputs]
             for row in range(rows):
                 here, address = e.bits_at(bits[row], PAIRS * block, PAIRS), e.get(places[row])
-                if ahead:
-                    e.prefetch(address, ahead)
+                e.prefetch(address, ahead)
                 weights = e.builder.bitcast(values_at(e, address, here), vector(BF16, PAIRS))
                 for token in range(tokens):
                     total = totals[row][token][block % sets]

@@ -120,7 +120,7 @@ class Emitter:
         function = cgutils.get_or_insert_function(self.builder.module, kind, name)
         self.builder.call(function, [value, pointer, self.number(1, I32), wanted])
 
-    def prefetch(self, address: Any, ahead: int, nearness: int = 3) -> None:
+    def prefetch(self, address: Any, ahead: Any, nearness: int = 3) -> None:
         """
         Asks for the line `ahead` bytes further on; an address that is not there does no harm.
 

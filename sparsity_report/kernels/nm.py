@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TILES = {1: (1, 1, 4096), 2: (2, 2, 4096), 4: (4, 4, 0)}
-"""By tokens: tokens and rows of a tile, and bytes of values to ask for in advance."""
+TILES = {1: (1, 1), 2: (2, 2), 4: (4, 4)}
+"""By tokens: tokens and rows of a tile."""
 MOST_IN_TILES = 24
 """Tokens up to which picking inputs is faster than skipping zeros, 2:4 in float32 on Zen 5."""
 TABLE_BITS = 12
@@ -195,7 +195,7 @@ def choose(dtype: str, n: int, m: int, slots: int, tokens: int) -> Callable[...,
 @cache
 def few_tokens(dtype: str, n: int, bits: int, tokens: int) -> Callable[..., Any]:
     """The loop over tiles that picks inputs for the values."""
-    tile_tokens, tile_rows, ahead = TILES[tokens]
+    tile_tokens, tile_rows = TILES[tokens]
     chunk_bytes, position_bytes = 16 * VALUE_BYTES[dtype], 2 * bits
 
     @loop
@@ -223,7 +223,6 @@ def few_tokens(dtype: str, n: int, bits: int, tokens: int) -> Callable[..., Any]
                         bits,
                         tile_tokens,
                         tile_rows,
-                        ahead,
                         values + row * chunks * chunk_bytes,
                         positions + row * chunks * position_bytes,
                         chunks,

@@ -14,7 +14,7 @@ from .cpu import instruction_set
 from .dots import PAIRS
 from .emit import BF16, I16, I32, I64, LANES, VF, Emitter, intrinsic_of, vector
 from .lanes import VALUE_BYTES, pick_of_two, widen
-from .tiles import accumulators, last_live, merged, store_tile
+from .tiles import AHEAD, accumulators, last_live, merged, store_tile, tiles_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ def takes(n: int, m: int, slots: int) -> bool:
     return m == 2 * n and LANES % n == 0 and slots % LANES == 0 and instruction_set().level == "avx512"
 
 
-@intrinsic_of(known=6)
+@intrinsic_of(known=5)
 def picking_tile(
     e: Emitter,
     dtype: str,
@@ -33,7 +33,6 @@ def picking_tile(
     bits: int,
     tokens: int,
     rows: int,
-    ahead: int,
     values: Any,
     positions: Any,
     chunks: Any,
@@ -50,6 +49,7 @@ def picking_tile(
     sets = len(totals[0][0])
     number = [last_live(e, row, live_rows) for row in range(rows)]
     weights = [e.add(values, e.times(e.times(chunks, chunk_bytes), row)) for row in number]
+    ahead = AHEAD if rows == 1 else tiles_ahead(e, e.times(chunks, chunk_bytes * rows))
     places = [e.add(positions, e.times(e.times(chunks, position_bytes), row)) for row in number]
     inputs = [e.add(x, e.times(x_stride, last_live(e, token, live_tokens))) for token in range(tokens)]
 
@@ -58,7 +58,7 @@ def picking_tile(
         x_lanes = [[e.load(e.add(each, at), VF, 64 * half) for half in (0, 1)] for each in inputs]
         for row in range(rows):
             address = e.add(weights[row], e.times(chunk, chunk_bytes))
-            if ahead and turn * chunk_bytes % 64 == 0:
+            if turn * chunk_bytes % 64 == 0:
                 e.prefetch(address, ahead)
             lanes = _lanes_of(e, e.add(places[row], e.times(chunk, position_bytes)), n, bits)
             wide = widen(e, dtype, address)
@@ -96,12 +96,11 @@ def takes_dots(n: int, m: int, slots: int) -> bool:
     return (n, m) == (2, 4) and slots % PAIRS == 0 and dots.takes()
 
 
-@intrinsic_of(known=3)
+@intrinsic_of(known=2)
 def picking_dots(
     e: Emitter,
     tokens: int,
     rows: int,
-    ahead: int,
     values: Any,
     positions: Any,
     chunks: Any,
@@ -119,6 +118,7 @@ def picking_dots(
     sets = len(totals[0][0])
     number = [last_live(e, row, live_rows) for row in range(rows)]
     weights = [e.add(values, e.times(e.times(chunks, 64), row)) for row in number]
+    ahead = AHEAD if rows == 1 else tiles_ahead(e, e.times(chunks, 64 * rows))
     places = [e.add(positions, e.times(e.times(chunks, 8), row)) for row in number]
     inputs = [e.add(x, e.times(e.times(chunks, 128), last_live(e, token, live_tokens))) for token in range(tokens)]
     whole, pairs = vector(I16, PAIRS), vector(BF16, PAIRS)
@@ -128,8 +128,7 @@ def picking_dots(
         x_lanes = [[e.load(e.add(each, at), whole, 64 * half) for half in (0, 1)] for each in inputs]
         for row in range(rows):
             address = e.add(weights[row], e.times(chunk, 64))
-            if ahead:
-                e.prefetch(address, ahead)
+            e.prefetch(address, ahead)
             stream = e.load(e.add(places[row], e.times(chunk, 8)), vector(I16, 4))
             spread = e.shuffle(stream, stream, [lane // 8 for lane in range(PAIRS)])
             shifted = e.builder.lshr(spread, e.lanes([2 * (lane % 8) for lane in range(PAIRS)], I16))

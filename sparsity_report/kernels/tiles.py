@@ -14,15 +14,16 @@ from .lanes import VALUE_BYTES, spread, spread_lanes, sums
 
 WORD = 64
 """Columns of a word of the mask."""
+AHEAD = 4096
+"""Bytes of values to ask for in advance, at least."""
 
 
-@intrinsic_of(known=4)
+@intrinsic_of(known=3)
 def tile(
     e: Emitter,
     dtype: str,
     tokens: int,
     rows: int,
-    ahead: int,
     values: Any,
     moved: Any,
     last: Any,
@@ -41,12 +42,13 @@ def tile(
     y[:T, :R] = x[:T] W[first : first + R]ᵀ of one tile.
 
     A row's pointer counts from `values`, from row `last` on from `moved`. Rows and tokens that are not live repeat the
-    last one that is. `ahead`: how many bytes of values to ask for in advance (0: leave it to the machine).
+    last one that is.
     """
     lanes = spread_lanes(dtype)
     parts = range(0, lanes, LANES)
     totals = accumulators(e, tokens, rows)
     sets = len(totals[0][0])
+    ahead = AHEAD if rows == 1 else tiles_ahead(e, bytes_of_a_tile(e, dtype, pointers, first, live_rows))
     places, masks = streams(e, dtype, rows, values, moved, last, pointers, mask, words, first, live_rows)
     inputs = [e.add(x, e.times(x_stride, last_live(e, token, live_tokens))) for token in range(tokens)]
     with e.loop(words) as word:
@@ -56,7 +58,7 @@ def tile(
             x_lanes = [[e.load(e.add(each, at), VF, 4 * (block + part)) for part in parts] for each in inputs]
             for row in range(rows):
                 here, address = e.bits_at(bits[row], block, lanes), e.get(places[row])
-                if ahead and block * VALUE_BYTES[dtype] % 64 == 0:
+                if block * VALUE_BYTES[dtype] % 64 == 0:
                     e.prefetch(address, ahead)
                 for part, weights in enumerate(spread(e, dtype, address, here)):
                     for token in range(tokens):
@@ -95,6 +97,19 @@ def streams(
         places.append(e.variable(e.add(base, e.times(count, VALUE_BYTES[dtype]))))
         masks.append(e.add(mask, e.times(e.times(words, WORD // 8), number)))
     return places, masks
+
+
+def tiles_ahead(e: Emitter, size: Any) -> Any:
+    """Bytes to ask for in advance where rows are read beside each other: whole tiles, to about the same place there."""
+    size = e.builder.select(e.builder.icmp_signed(">", size, e.number(0)), size, e.number(1))
+    return e.times(size, e.builder.sdiv(e.add(size, AHEAD - 1), size))
+
+
+def bytes_of_a_tile(e: Emitter, dtype: str, pointers: Any, first: Any, live_rows: Any) -> Any:
+    """Of its values."""
+    at = e.add(pointers, e.times(first, 4))
+    begin, end = (e.load(place, I32, 0, 4) for place in (at, e.add(at, e.times(live_rows, 4))))
+    return e.times(e.builder.sext(e.builder.sub(end, begin), I64), VALUE_BYTES[dtype])
 
 
 def last_live(e: Emitter, index: int, live: Any) -> Any:
