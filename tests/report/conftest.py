@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sparsity_report.report import figures, html, pdf, replicates
+from sparsity_report.report import figures, html, order, pdf, replicates
 from sparsity_report.report.build import build
 from sparsity_report.results.model import Results
 
@@ -53,8 +53,8 @@ def results() -> Callable[[str], Results]:
 
 @pytest.fixture(scope="session")
 def shown() -> Callable[[str], Results]:
-    """The same as the report shows it: replicates by their mean."""
-    return cache(lambda name: replicates.pooled(read(name)))
+    """The same as the report shows it: replicates by their mean, sweeps by rising sparsity."""
+    return cache(lambda name: order.by_sparsity(replicates.pooled(read(name))))
 
 
 @pytest.fixture(scope="session")
