@@ -195,7 +195,7 @@ def test_fallbacks_are_told_once_with_the_states_that_had_them(shown):
 
     assert len(items) == 2
     assert "more: dead columns, because:" in items[0]
-    assert plain(items[0]).startswith("wanda 30 %, sparsegpt 30 %, wanda 50 % and ")
+    assert plain(items[0]).startswith("wanda 30 %, wanda 50 %, wanda 70 % and ")
 
 
 def test_a_format_that_fell_back_is_named_with_its_state(shown):
