@@ -1,8 +1,8 @@
 """
 The sparse products as PyTorch operators: `torch.compile`, hooks and fake tensors see them like any other.
 
-A dispatched call costs a few microseconds more than the product of a small matrix's one token takes. Where nobody would
-see the operator, it is not dispatched but called. There is no backward: the operators are for inference.
+Dispatching takes about as long as one token's product of a small matrix. Where nobody would see the operator, it is not
+dispatched but called. There is no backward: the operators are for inference.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ NAMESPACE = "sparsity_report"
 
 def watched(x: Tensor) -> bool:
     """
-    Whether anybody would see the operator: a compiler, a tracer, a mode (fake tensors, counters), a profiler, autograd.
-
-    A tensor of another class, and any transformation of functions, count as somebody.
+    Whether anybody would see the operator: a compiler, a tracer, a mode (fake tensors, counters), a profiler, autograd,
+    a transformation such as vmap, or x itself, of another class than Tensor.
     """
     return (
         torch.compiler.is_compiling()
         or type(x) is not torch.Tensor
         or torch.is_grad_enabled()
         or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._functorch.maybe_current_level() is not None
         or torch._C._get_tracing_state() is not None
         or torch._C._autograd._profiler_enabled()
     )

@@ -61,6 +61,15 @@ def test_fake_tensors_pass_through_a_layer():
     assert y.shape == (5, 24)
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # no rule for batches: one product after the other
+@pytest.mark.parametrize("name", products.PATTERNS)
+def test_vmap_goes_through_the_operator(name):
+    """Its tensors have no storage of their own: each token's product is one call."""
+    layer, x = layer_of(name), torch.randn(3, 72, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(torch.stack([layer(each) for each in x]), torch.vmap(layer)(x))
+
+
 @pytest.mark.parametrize("name", products.PATTERNS)
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
 def test_an_unwatched_call_is_not_dispatched_and_gives_the_same(name, mode, monkeypatch):
